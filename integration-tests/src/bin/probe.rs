@@ -1,0 +1,3 @@
+//! Runs inside the container and prints what it sees.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! teu: an OCI runtime with runc's command line.
+
+fn main() {}
