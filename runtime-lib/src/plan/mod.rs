@@ -1,1 +1,147 @@
-//! (in the making)
+//! A container start as a value: what the executor does, what the runtime does beside it, and which
+//! descriptors have to be there. Data only; `compile` makes it, `prepare` and `launch` carry it out.
+
+mod builder;
+mod check;
+mod display;
+mod encode;
+mod failure;
+
+#[allow(dead_code, reason = "shared with the executor, which has its own half")]
+#[path = "../../executor/op.rs"]
+pub(crate) mod op;
+#[allow(dead_code, clippy::cast_sign_loss, reason = "shared with the executor")]
+#[path = "../../executor/record.rs"]
+pub(crate) mod record;
+
+use std::path::PathBuf;
+
+pub(crate) use builder::Builder;
+use op::{Slot, Step};
+
+/// Everything about one start, exec or hook in a container.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Plan {
+    /// The executor's steps; those before a `Clone` are the stage's, the others the init's.
+    pub steps: Vec<PlannedStep>,
+    /// The runtime's own steps, in order, with the meeting points between the two.
+    pub runtime: Vec<RuntimeStep>,
+    /// Descriptors that must be in their slots when the executor begins.
+    pub inputs: Vec<Input>,
+    /// Descriptors from 3 on that stay open across the exec.
+    pub preserve_fds: u32,
+    /// The encoded plan's bytes behind the header: strings and lists.
+    arena: Vec<u8>,
+}
+
+/// A step and the part of the config it comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedStep {
+    pub step: Step,
+    /// `mounts[3] (/data)`; empty for steps that every container has.
+    pub origin: String,
+}
+
+/// A descriptor the plan needs, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Input {
+    pub slot: Slot,
+    pub source: Source,
+    /// The config field that asks for it.
+    pub origin: String,
+}
+
+/// Where a prepared descriptor comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The executor's end of the control socket.
+    Control,
+    /// The socket on which `start` is awaited.
+    StartListener,
+    /// The caller's stdin, stdout or stderr, if it gave its own.
+    Stdio(usize),
+    /// `cgroup.procs` of the n-th cgroup, for writing.
+    CgroupProcs(usize),
+    /// The cgroup v2 directory.
+    CgroupDir,
+    /// A pidfd of the container's init: the handle to its namespaces.
+    Pidfd,
+    /// A namespace file, checked to be of the type.
+    Namespace { path: PathBuf, flag: u32 },
+    /// A detached clone of a tree that the container's root may not be able to reach.
+    Tree { path: PathBuf, recursive: bool },
+}
+
+/// What the runtime does, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RuntimeStep {
+    /// clone3 of the executor with these namespace flags, into the cgroup where v2 allows it.
+    Launch { flags: u64, into_cgroup: bool },
+    /// Waits for the executor to get there. BORN also hands over the init's pid.
+    Await(u16),
+    /// Lets the executor go on.
+    Answer(u16),
+    /// /proc/PID/{uid_map,gid_map,setgroups}.
+    WriteIdMaps(IdMaps),
+    /// Runs the hooks of one kind, in the runtime's or the container's namespaces.
+    Hooks(HookKind),
+    /// prlimit on the init: raising needs the runtime's privileges.
+    Rlimit { name: String, resource: u32, soft: u64, hard: u64, index: usize },
+    /// The state file is written with the init's pid: the container is created.
+    SaveState,
+    /// Waits until the control socket closes, which is a successful exec, or for a failure.
+    AwaitExec,
+}
+
+/// Kinds of hooks that run while a plan is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HookKind {
+    Prestart,
+    CreateRuntime,
+    CreateContainer,
+    StartContainer,
+    Poststart,
+    Poststop,
+}
+
+impl HookKind {
+    /// The config's name of the kind.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prestart => "prestart",
+            Self::CreateRuntime => "createRuntime",
+            Self::CreateContainer => "createContainer",
+            Self::StartContainer => "startContainer",
+            Self::Poststart => "poststart",
+            Self::Poststop => "poststop",
+        }
+    }
+}
+
+/// Uid and gid maps of a new user namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdMaps {
+    pub uid: Vec<IdMap>,
+    pub gid: Vec<IdMap>,
+    pub method: MapMethod,
+}
+
+/// One line of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IdMap {
+    pub container: u32,
+    pub host: u32,
+    pub size: u32,
+}
+
+/// How the maps are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MapMethod {
+    /// By a privileged runtime.
+    Direct,
+    /// By an ordinary user who maps only itself; setgroups(2) has to be given up first
+    /// (user_namespaces(7)).
+    DirectWithoutSetgroups,
+    /// By newuidmap and newgidmap, with what /etc/subuid and /etc/subgid grant.
+    Helpers,
+}

@@ -1,0 +1,95 @@
+//! x86_64: entry point, system-call instruction and numbers (arch/x86/entry/syscalls/syscall_64.tbl).
+
+use core::arch::{asm, global_asm};
+
+global_asm!(
+    ".globl _start",
+    "_start:",
+    "xor ebp, ebp",
+    "mov rdi, rsp",
+    "and rsp, -16",
+    "call {entry}",
+    "ud2",
+    entry = sym super::entry,
+);
+
+/// One system call.
+///
+/// # Safety
+/// Pointer arguments must be valid for what the kernel does with them.
+#[inline]
+pub unsafe fn syscall(nr: usize, a: [usize; 6]) -> isize {
+    let result: isize;
+    // SAFETY: the syscall instruction clobbers rcx and r11 only; memory effects are the caller's.
+    unsafe {
+        asm!("syscall", inlateout("rax") nr as isize => result,
+            in("rdi") a[0], in("rsi") a[1], in("rdx") a[2], in("r10") a[3], in("r8") a[4], in("r9") a[5],
+            lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result
+}
+
+/// # Safety
+/// `len` bytes must be readable at `from` and writable at `to`, which must not lie behind `from`
+/// within them.
+#[inline]
+pub unsafe fn copy_forward(to: *mut u8, from: *const u8, len: usize) {
+    // SAFETY: the caller's promise; the direction flag is clear (System V ABI).
+    unsafe {
+        asm!("rep movsb", inout("rcx") len => _, inout("rdi") to => _, inout("rsi") from => _,
+            options(nostack, preserves_flags));
+    }
+}
+
+/// # Safety
+/// `len` bytes must be writable at `to`.
+#[inline]
+pub unsafe fn fill(to: *mut u8, byte: u8, len: usize) {
+    // SAFETY: as above.
+    unsafe {
+        asm!("rep stosb", inout("rcx") len => _, inout("rdi") to => _, in("al") byte,
+            options(nostack, preserves_flags));
+    }
+}
+
+pub mod nr {
+    pub const READ: usize = 0;
+    pub const WRITE: usize = 1;
+    pub const CLOSE: usize = 3;
+    pub const MMAP: usize = 9;
+    pub const RT_SIGACTION: usize = 13;
+    pub const RT_SIGPROCMASK: usize = 14;
+    pub const IOCTL: usize = 16;
+    pub const SOCKET: usize = 41;
+    pub const SENDTO: usize = 44;
+    pub const RECVFROM: usize = 45;
+    pub const EXECVE: usize = 59;
+    pub const GETCWD: usize = 79;
+    pub const CHDIR: usize = 80;
+    pub const FCHDIR: usize = 81;
+    pub const UMASK: usize = 95;
+    pub const SETSID: usize = 112;
+    pub const SETGROUPS: usize = 116;
+    pub const SETRESUID: usize = 117;
+    pub const SETRESGID: usize = 119;
+    pub const CAPSET: usize = 126;
+    pub const PIVOT_ROOT: usize = 155;
+    pub const PRCTL: usize = 157;
+    pub const CHROOT: usize = 161;
+    pub const UMOUNT2: usize = 166;
+    pub const SETHOSTNAME: usize = 170;
+    pub const SETDOMAINNAME: usize = 171;
+    pub const EXIT_GROUP: usize = 231;
+    pub const OPENAT: usize = 257;
+    pub const MKDIRAT: usize = 258;
+    pub const MKNODAT: usize = 259;
+    pub const FCHOWNAT: usize = 260;
+    pub const UNLINKAT: usize = 263;
+    pub const SYMLINKAT: usize = 266;
+    pub const READLINKAT: usize = 267;
+    pub const UNSHARE: usize = 272;
+    pub const ACCEPT4: usize = 288;
+    pub const DUP3: usize = 292;
+    pub const SETNS: usize = 308;
+    pub const STATX: usize = 332;
+}

@@ -1,0 +1,216 @@
+//! Paths inside the container's rootfs. Its content may belong to an attacker and may change while
+//! we look: every object is reached by a descriptor, relative to the rootfs descriptor.
+
+use core::ffi::CStr;
+
+use crate::machine::Machine;
+use crate::op::{Bytes, Slot, Text, kind};
+use crate::sys::{self, Fd, Result, errno};
+
+const O_WRONLY: u64 = 1;
+const O_PATH_CLOEXEC: u64 = 0o10000000 | 0o2000000;
+const O_CLOEXEC: u64 = 0o2000000;
+const O_DIRECTORY: u64 = 0o200000;
+const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+const RESOLVE_NO_SYMLINKS: u64 = 0x04;
+const RESOLVE_BENEATH: u64 = 0x08;
+const RESOLVE_IN_ROOT: u64 = 0x10;
+
+const S_IFDIR: u32 = 0o040000;
+const PATH_MAX: usize = 4096;
+
+/// Opens an object of the container with O_PATH, its symlinks meaning what they mean inside.
+pub fn resolve(root: Fd, path: &CStr) -> Result<Fd> {
+    sys::openat2(root, path, O_PATH_CLOEXEC, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+}
+
+/// Writes to an existing file. Below a descriptor no symlink is followed; with the working
+/// directory as base, the path is the host's own and trusted.
+pub fn write_file(machine: &Machine, dir: Slot, path: Text, data: Bytes) -> Result<()> {
+    let resolve = if dir == Slot::CWD { 0 } else { RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+    let fd = sys::openat2(machine.fd(dir)?, machine.text(path)?, O_WRONLY | O_CLOEXEC, resolve)?;
+    let done = sys::write(fd, machine.bytes(data)?);
+    sys::close(fd);
+    done
+}
+
+/// Fails with ENODEV unless the object has that type and device number.
+pub fn verify_device(dir: Fd, name: &CStr, file_type: u32, dev: u64) -> Result<()> {
+    let status = sys::stat(dir, name)?;
+    if status.file_type == file_type && status.rdev == dev { Ok(()) } else { Err(errno::ENODEV) }
+}
+
+/// Makes a device node (or FIFO). One that is there already has to be the same one.
+pub fn mknod(dir: Fd, name: &CStr, mode: u32, dev: u64, uid: u32, gid: u32) -> Result<()> {
+    const S_IFMT: u32 = 0o170000;
+    match sys::mknodat(dir, name, mode, dev) {
+        Err(errno::EEXIST) => {
+            return verify_device(dir, name, mode & S_IFMT, dev).map_err(|_| errno::EEXIST);
+        }
+        done => done?,
+    }
+    if uid == 0 && gid == 0 { Ok(()) } else { sys::fchownat(dir, name, uid, gid) }
+}
+
+/// Makes a symlink unless the name is taken.
+pub fn symlink(dir: Fd, name: &CStr, target: &CStr) -> Result<()> {
+    match sys::symlinkat(target, dir, name) {
+        Err(errno::EEXIST) => Ok(()),
+        done => done,
+    }
+}
+
+/// Makes a symlink in the place of whatever file had the name.
+pub fn replace_with_symlink(dir: Fd, name: &CStr, target: &CStr) -> Result<()> {
+    match sys::unlinkat(dir, name) {
+        Err(errno::ENOENT) | Ok(()) => sys::symlinkat(target, dir, name),
+        Err(e) => Err(e),
+    }
+}
+
+/// Opens a mount's target, creating what is missing.
+pub fn target(machine: &mut Machine, root: Slot, out: Slot, like: Slot, wanted: u16, path: Text) -> Result<()> {
+    let directory = match wanted {
+        kind::LIKE => sys::stat(machine.fd(like)?, c"")?.file_type == S_IFDIR,
+        other => other != kind::FILE,
+    };
+    let root = machine.fd(root)?;
+    let mut walk = Walk::new(root, machine.text(path)?, directory)?;
+    if wanted == kind::REAL_DIRECTORY {
+        walk.resolve |= RESOLVE_NO_SYMLINKS;
+    }
+    let fd = walk.open_or_create()?;
+    machine.set(out, fd)
+}
+
+/// A path on its way to an existing object.
+struct Walk {
+    root: Fd,
+    directory: bool,
+    resolve: u64,
+    /// The path as it is known by now, NUL-terminated: dangling symlinks get replaced by their
+    /// content, because openat2 follows links but creates nothing below them.
+    path: [u8; PATH_MAX],
+    len: usize,
+}
+
+impl Walk {
+    fn new(root: Fd, path: &CStr, directory: bool) -> Result<Self> {
+        let resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+        let mut walk = Self { root, directory, resolve, path: [0; PATH_MAX], len: 0 };
+        walk.append(path.to_bytes())?;
+        Ok(walk)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let end = self.len + bytes.len();
+        if end >= PATH_MAX {
+            return Err(errno::ENAMETOOLONG);
+        }
+        self.path.get_mut(self.len..end).ok_or(errno::ENAMETOOLONG)?.copy_from_slice(bytes);
+        self.len = end;
+        *self.path.get_mut(end).ok_or(errno::ENAMETOOLONG)? = 0;
+        Ok(())
+    }
+
+    fn open_or_create(&mut self) -> Result<Fd> {
+        const STEPS: u32 = 512; // components to make, plus symlinks to read
+        for _ in 0..STEPS {
+            match self.open(self.len) {
+                Err(errno::ENOENT) => self.create_one()?,
+                other => return other,
+            }
+        }
+        Err(errno::ELOOP)
+    }
+
+    /// Opens the first `len` bytes of the path, "" being the root.
+    fn open(&mut self, len: usize) -> Result<Fd> {
+        let directory = if len < self.len || self.directory { O_DIRECTORY } else { 0 };
+        if len == 0 {
+            return sys::openat2(self.root, c".", O_PATH_CLOEXEC | directory, self.resolve);
+        }
+        let end = self.path.get_mut(len).ok_or(errno::EINVAL)?;
+        let after = core::mem::replace(end, 0);
+        let prefix = CStr::from_bytes_until_nul(&self.path).map_err(|_| errno::EINVAL)?;
+        let fd = sys::openat2(self.root, prefix, O_PATH_CLOEXEC | directory, self.resolve);
+        if let Some(end) = self.path.get_mut(len) {
+            *end = after;
+        }
+        fd
+    }
+
+    /// Creates the first missing component, or puts a dangling symlink's content in its place.
+    fn create_one(&mut self) -> Result<()> {
+        let mut end = self.len;
+        loop {
+            let start = self.component_before(end);
+            if start == end {
+                return Err(errno::ENOENT); // the root itself is missing
+            }
+            match self.open(start) {
+                Ok(parent) => {
+                    let done = self.create_in(parent, start, end);
+                    sys::close(parent);
+                    return done;
+                }
+                Err(errno::ENOENT) => end = start,
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Where the last component of the first `end` bytes begins; its slashes belong to it.
+    fn component_before(&self, end: usize) -> usize {
+        let prefix = self.path.get(..end).unwrap_or(&[]);
+        let name = prefix.iter().rposition(|b| *b != b'/').map_or(0, |i| i + 1);
+        let slash = prefix.get(..name).and_then(|p| p.iter().rposition(|b| *b == b'/'));
+        let before = slash.map_or(0, |i| i + 1);
+        let parent = prefix.get(..before).and_then(|p| p.iter().rposition(|b| *b != b'/'));
+        parent.map_or(0, |i| i + 1)
+    }
+
+    fn create_in(&mut self, parent: Fd, start: usize, end: usize) -> Result<()> {
+        let mut buffer = [0u8; 256];
+        let component = self.path.get(start..end).unwrap_or(&[]);
+        let name = component.split(|b| *b == b'/').find(|part| !part.is_empty()).unwrap_or(&[]);
+        if name == b".." || name == b"." || name.is_empty() {
+            return Err(errno::ENOENT); // below a directory that does not exist
+        }
+        buffer.get_mut(..name.len()).filter(|_| name.len() < 256).ok_or(errno::ENAMETOOLONG)?.copy_from_slice(name);
+        let name = CStr::from_bytes_until_nul(&buffer).map_err(|_| errno::ENAMETOOLONG)?;
+        let last = self.path.get(end..self.len).is_none_or(|rest| rest.iter().all(|b| *b == b'/'));
+        let made = if last && !self.directory {
+            sys::create_file(parent, name, 0o644)
+        } else {
+            sys::mkdirat(parent, name, 0o755)
+        };
+        match made {
+            Err(errno::EEXIST) => self.substitute_link(parent, name, start, end),
+            done => done,
+        }
+    }
+
+    /// The name is taken and yet does not resolve: a dangling symlink, or it has just been made.
+    fn substitute_link(&mut self, parent: Fd, name: &CStr, start: usize, end: usize) -> Result<()> {
+        if self.resolve & RESOLVE_NO_SYMLINKS != 0 {
+            return Err(errno::ELOOP);
+        }
+        let mut content = [0u8; PATH_MAX];
+        let len = match sys::readlinkat(parent, name, &mut content) {
+            Err(errno::EINVAL | errno::ENOENT) => return Ok(()), // no link (any more): look again
+            other => other?,
+        };
+        let content = content.get(..len).ok_or(errno::ENAMETOOLONG)?;
+        let mut rest = [0u8; PATH_MAX];
+        let tail = self.path.get(end..self.len).unwrap_or(&[]);
+        let tail_len = tail.len();
+        rest.get_mut(..tail_len).ok_or(errno::ENAMETOOLONG)?.copy_from_slice(tail);
+        self.len = if content.first() == Some(&b'/') { 0 } else { start };
+        if self.len > 0 {
+            self.append(b"/")?;
+        }
+        self.append(content)?;
+        self.append(rest.get(..tail_len).unwrap_or(&[]))
+    }
+}

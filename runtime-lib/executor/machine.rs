@@ -1,0 +1,258 @@
+//! The loop: takes step after step, keeps the descriptors, reports.
+
+use core::ffi::CStr;
+
+use crate::op::{Bytes, Op, OnError, Slot, Step, Text, signal};
+use crate::record::{Header, MAGIC, Record};
+use crate::sys::{self, Fd, Result, errno};
+use crate::{files, ids, mounts, process};
+
+/// Everything the executor knows.
+pub struct Machine {
+    /// The plan, copy on write: exec's pointer arrays are made in place.
+    pub plan: &'static mut [u8],
+    steps_at: usize,
+    fds: [Fd; Slot::COUNT],
+    /// What the kernel said about a failed mount, or other text for the report.
+    pub detail: Detail,
+    /// Set by ops whose failure needs a number to be told well.
+    pub aux: u32,
+    /// The working directory is set (the first of two tries worked).
+    pub cwd_set: bool,
+    /// The empty directory for masks is attached somewhere, so that it can be cloned.
+    pub empty_attached: bool,
+    /// Offset of the path that `Lookup` found.
+    pub program: usize,
+}
+
+/// Text that goes behind a failure record.
+pub struct Detail {
+    bytes: [u8; Record::DETAIL],
+    len: usize,
+}
+
+impl Detail {
+    /// Takes what can be read from `fd` now.
+    pub fn read_from(&mut self, fd: Fd) {
+        self.len = sys::read(fd, &mut self.bytes).unwrap_or(0);
+    }
+}
+
+impl Machine {
+    /// Checks the plan's head and takes over the prepared descriptors.
+    pub fn new(plan: &'static mut [u8]) -> Option<Self> {
+        let word = |plan: &[u8], at: usize| -> Option<u32> {
+            Some(u32::from_ne_bytes(plan.get(at..at.checked_add(4)?)?.try_into().ok()?))
+        };
+        let head = |i: usize| word(plan, i * 4);
+        if plan.len() < Header::SIZE || head(0)? != MAGIC || head(1)? as usize != Step::SIZE {
+            return None;
+        }
+        let mut fds = [-1; Slot::COUNT];
+        let (fds_at, count) = (head(4)? as usize, head(5)? as usize);
+        for i in 0..count {
+            let slot = word(plan, fds_at + i * 8)? as usize;
+            *fds.get_mut(slot)? = word(plan, fds_at + i * 8 + 4)? as Fd;
+        }
+        let steps_at = head(2)? as usize;
+        Some(Self {
+            plan,
+            steps_at,
+            fds,
+            detail: Detail { bytes: [0; Record::DETAIL], len: 0 },
+            aux: 0,
+            cwd_set: false,
+            empty_attached: false,
+            program: 0,
+        })
+    }
+
+    fn step(&self, index: usize) -> Option<Step> {
+        Step::decode(self.plan.get(self.steps_at + index * Step::SIZE..)?)
+    }
+
+    /// Walks until a step ends this process.
+    pub fn walk(mut self) -> ! {
+        let mut index = 0;
+        loop {
+            let Some(Step { op, on_error }) = self.step(index) else {
+                self.fail(index, errno::EPROTO);
+            };
+            let has_alternative = on_error.action == OnError::ELSE;
+            index += match self.perform(op) {
+                Ok(()) => 1 + usize::from(has_alternative),
+                Err(e) if on_error.covers(e) => 1,
+                Err(e) => self.fail(index, e),
+            };
+        }
+    }
+
+    /// Reports the failed step and exits.
+    fn fail(&mut self, index: usize, errno: i32) -> ! {
+        let record = Record { kind: Record::FAILURE, number: index as u32, errno, aux: self.aux };
+        let mut packet = [0u8; Record::SIZE + Record::DETAIL];
+        let text = self.detail.bytes.iter().take(self.detail.len);
+        let bytes = record.to_bytes();
+        let mut len = 0;
+        for (to, from) in packet.iter_mut().zip(bytes.iter().chain(text)) {
+            *to = *from;
+            len += 1;
+        }
+        let _ = sys::send(self.fd_or_none(Slot::CONTROL), packet.get(..len).unwrap_or(&bytes));
+        sys::exit(1)
+    }
+
+    fn perform(&mut self, op: Op) -> Result<()> {
+        match op {
+            Op::Prctl { option, arg, arg2 } => process::prctl(option, arg, arg2),
+            Op::ResetSignals {} => process::reset_signals(),
+            Op::Umask { mask } => { sys::umask(mask); Ok(()) }
+            Op::Setsid {} => sys::setsid(),
+            Op::Setns { ns, flags } => sys::setns(self.fd(ns)?, flags),
+            Op::Unshare { flags } => sys::unshare(flags),
+            Op::Clone { cgroup, flags } => self.clone(cgroup, flags),
+            Op::Signal { number } => self.signal(number, 0),
+            Op::Wait { number } => self.wait(number),
+            Op::Accept { listener } => self.accept(listener),
+            Op::Close { slot } => self.close(slot),
+            Op::Dup { slot, to } => sys::dup3(self.fd(slot)?, to),
+            Op::CloseOnExec { from } => sys::close_on_exec_from(from),
+            Op::Open { dir, out, path, flags } => {
+                let fd = sys::openat(self.fd(dir)?, self.text(path)?, flags)?;
+                self.set(out, fd)
+            }
+            Op::WriteFile { dir, path, data } => files::write_file(self, dir, path, data),
+            Op::Write { slot, data } => sys::write(self.fd(slot)?, self.bytes(data)?),
+            Op::Resolve { root, out, path } => {
+                let fd = files::resolve(self.fd(root)?, self.text(path)?)?;
+                self.set(out, fd)
+            }
+            Op::Target { root, out, like, kind, path } => files::target(self, root, out, like, kind, path),
+            Op::VerifyDevice { slot, file_type, dev } => files::verify_device(self.fd(slot)?, c"", file_type, dev),
+            Op::Mknod { dir, name, mode, uid, gid, dev } => files::mknod(self.fd(dir)?, self.text(name)?, mode, dev, uid, gid),
+            Op::Symlink { dir, name, target } => files::symlink(self.fd(dir)?, self.text(name)?, self.text(target)?),
+            Op::ReplaceWithSymlink { dir, name, target } => files::replace_with_symlink(self.fd(dir)?, self.text(name)?, self.text(target)?),
+            Op::OpenTree { dir, out, path, flags } => {
+                let fd = sys::open_tree(self.fd(dir)?, self.text(path)?, flags)?;
+                self.set(out, fd)
+            }
+            Op::Fsopen { out, fstype } => {
+                let fd = sys::fsopen(self.text(fstype)?)?;
+                self.set(out, fd)
+            }
+            Op::FsconfigString { fs, key, value } => {
+                let done = sys::fsconfig_string(self.fd(fs)?, self.text(key)?, self.text(value)?);
+                self.explained_by(fs, done)
+            }
+            Op::FsconfigFlag { fs, key } => {
+                let done = sys::fsconfig_flag(self.fd(fs)?, self.text(key)?);
+                self.explained_by(fs, done)
+            }
+            Op::Fsmount { fs, out, attributes } => mounts::fsmount(self, fs, out, attributes),
+            Op::MountSetattr { mount, userns, flags, set, clear, propagation } => {
+                mounts::setattr(self, mount, userns, flags, [set, clear, propagation])
+            }
+            Op::RootPropagation { propagation } => mounts::root_propagation(propagation),
+            Op::MoveMount { mount, target } => {
+                sys::move_mount(self.fd(mount)?, self.fd(target)?)?;
+                self.close(target)
+            }
+            Op::MaskPath { root, null, empty, path } => mounts::mask(self, root, null, empty, path),
+            Op::ReadonlyPath { root, path } => mounts::readonly(self.fd(root)?, self.text(path)?),
+            Op::PivotRoot { root } => mounts::pivot_root(self.fd(root)?),
+            Op::MoveRoot { root } => mounts::move_root(self.fd(root)?),
+            Op::Chroot { root } => mounts::chroot(self.fd(root)?),
+            Op::Sethostname { name } => sys::sethostname(self.bytes(name)?),
+            Op::Setdomainname { name } => sys::setdomainname(self.bytes(name)?),
+            Op::LoopbackUp {} => sys::loopback_up(),
+            Op::Setgroups { groups } => sys::setgroups(self.plan, groups),
+            Op::Setresgid { gid } => sys::setresgid(gid),
+            Op::Setresuid { uid } => sys::setresuid(uid),
+            Op::BoundingSet { keep } => ids::bounding_set(keep),
+            Op::Capset { effective, permitted, inheritable } => sys::capset(effective, permitted, inheritable),
+            Op::AmbientSet { raise } => ids::ambient_set(raise),
+            Op::Chdir { again, path } => process::chdir(self, again != 0, path),
+            Op::Home { uid, value } => ids::home(self, uid, value),
+            Op::Lookup { candidates } => process::lookup(self, candidates),
+            Op::Exec { argv, envp } => Err(sys::execve(self.plan, self.program, argv, envp)),
+        }
+    }
+
+    /// The descriptor in a slot.
+    pub fn fd(&self, slot: Slot) -> Result<Fd> {
+        match self.fd_or_none(slot) {
+            -1 => Err(errno::EBADF),
+            fd => Ok(fd),
+        }
+    }
+
+    fn fd_or_none(&self, slot: Slot) -> Fd {
+        if slot == Slot::CWD { sys::CWD } else { self.fds.get(usize::from(slot.0)).copied().unwrap_or(-1) }
+    }
+
+    /// Puts a descriptor into a slot.
+    pub fn set(&mut self, slot: Slot, fd: Fd) -> Result<()> {
+        *self.fds.get_mut(usize::from(slot.0)).ok_or(errno::EBADF)? = fd;
+        Ok(())
+    }
+
+    /// Closes a slot.
+    pub fn close(&mut self, slot: Slot) -> Result<()> {
+        sys::close(self.fd(slot)?);
+        self.set(slot, -1)
+    }
+
+    /// A string of the plan.
+    pub fn text(&self, text: Text) -> Result<&CStr> {
+        let tail = self.plan.get(text.0 as usize..).ok_or(errno::EINVAL)?;
+        CStr::from_bytes_until_nul(tail).map_err(|_| errno::EINVAL)
+    }
+
+    /// A run of bytes of the plan.
+    pub fn bytes(&self, bytes: Bytes) -> Result<&[u8]> {
+        let at = bytes.at as usize;
+        self.plan.get(at..at + bytes.len as usize).ok_or(errno::EINVAL)
+    }
+
+    /// On an error, keeps what the kernel wrote about it into the filesystem context's log.
+    pub fn explained_by<T>(&mut self, fs: Slot, done: Result<T>) -> Result<T> {
+        if done.is_err() {
+            let fs = self.fd(fs)?;
+            self.detail.read_from(fs);
+        }
+        done
+    }
+
+    fn signal(&self, number: u16, aux: u32) -> Result<()> {
+        let record = Record { kind: Record::SIGNAL, number: u32::from(number), errno: 0, aux };
+        sys::send(self.fd(Slot::CONTROL)?, &record.to_bytes())
+    }
+
+    /// The answer is the signal's number. If the runtime is gone there is nobody to report to.
+    fn wait(&self, number: u16) -> Result<()> {
+        let mut answer = [0u8; 2];
+        match sys::receive(self.fd(Slot::CONTROL)?, &mut answer)? {
+            2 if u16::from_ne_bytes(answer) == number => Ok(()),
+            0 => sys::exit(1),
+            _ => Err(errno::EPROTO),
+        }
+    }
+
+    fn accept(&mut self, listener: Slot) -> Result<()> {
+        let connection = sys::accept(self.fd(listener)?)?;
+        self.close(listener)?;
+        self.set(Slot::CONTROL, connection)
+    }
+
+    fn clone(&mut self, cgroup: Slot, flags: u64) -> Result<()> {
+        const CLONE_PARENT: u64 = 0x8000;
+        let cgroup = if cgroup == Slot::NONE { None } else { Some(self.fd(cgroup)?) };
+        match sys::clone3(flags | CLONE_PARENT, cgroup)? {
+            0 => Ok(()),
+            pid => {
+                let _ = self.signal(signal::BORN, pid as u32);
+                sys::exit(0)
+            }
+        }
+    }
+}

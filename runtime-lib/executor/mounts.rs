@@ -1,0 +1,111 @@
+//! Mounts: made detached, given their attributes, then moved onto a descriptor.
+
+use core::ffi::CStr;
+
+use crate::files::resolve;
+use crate::machine::Machine;
+use crate::op::{Slot, Text};
+use crate::sys::{self, Fd, Result, errno};
+
+const OPEN_TREE_CLONE: u32 = 1;
+const O_CLOEXEC: u32 = 0o2000000;
+const AT_EMPTY_PATH: u32 = 0x1000;
+const AT_RECURSIVE: u32 = 0x8000;
+const CLONE_BY_FD: u32 = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH;
+const MOUNT_ATTR_RDONLY: u64 = 1;
+const MS_PRIVATE: u64 = 1 << 18;
+
+/// Makes the superblock and a detached mount of it.
+pub fn fsmount(machine: &mut Machine, fs: Slot, out: Slot, attributes: u32) -> Result<()> {
+    let fd = machine.fd(fs)?;
+    let mounted = sys::fsconfig_create(fd).and_then(|()| sys::fsmount(fd, attributes));
+    let mount = machine.explained_by(fs, mounted)?;
+    machine.close(fs)?;
+    machine.set(out, mount)
+}
+
+/// mount_setattr on a mount's own descriptor.
+pub fn setattr(machine: &Machine, mount: Slot, userns: Slot, flags: u32, attr: [u64; 3]) -> Result<()> {
+    let [set, clear, propagation] = attr;
+    let userns = if userns == Slot::NONE { 0 } else { machine.fd(userns)? as u64 };
+    sys::mount_setattr(machine.fd(mount)?, c"", AT_EMPTY_PATH | flags, [set, clear, propagation, userns])
+}
+
+/// Propagation of all mounts of this namespace.
+pub fn root_propagation(propagation: u64) -> Result<()> {
+    sys::mount_setattr(sys::CWD, c"/", AT_RECURSIVE, [0, 0, propagation, 0])
+}
+
+/// Paths that are not there need no mask (ENOTDIR: a parent is a file).
+fn resolve_if_there(root: Fd, path: &CStr) -> Result<Option<Fd>> {
+    match resolve(root, path) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(errno::ENOENT | errno::ENOTDIR) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Hides one path. The empty tmpfs is one for all directories: many masks are then cheap to make and
+/// to reap (runc issue 5275). A mount can be cloned only once it is attached (Linux before 6.15).
+pub fn mask(machine: &mut Machine, root: Slot, null: Slot, empty: Slot, path: Text) -> Result<()> {
+    const S_IFDIR: u32 = 0o040000;
+    let (null, empty) = (machine.fd(null)?, machine.fd(empty)?);
+    let Some(target) = resolve_if_there(machine.fd(root)?, machine.text(path)?)? else {
+        return Ok(());
+    };
+    let directory = sys::stat(target, c"").map(|status| status.file_type == S_IFDIR);
+    let done = directory.and_then(|directory| {
+        if directory && !machine.empty_attached {
+            sys::move_mount(empty, target)?;
+            machine.empty_attached = true;
+            return Ok(());
+        }
+        let cover = sys::open_tree(if directory { empty } else { null }, c"", CLONE_BY_FD)?;
+        let done = sys::move_mount(cover, target);
+        sys::close(cover);
+        done
+    });
+    sys::close(target);
+    done
+}
+
+/// Makes one path read-only by a read-only clone of it over itself.
+pub fn readonly(root: Fd, path: &CStr) -> Result<()> {
+    let Some(target) = resolve_if_there(root, path)? else {
+        return Ok(());
+    };
+    let clone = sys::open_tree(target, c"", CLONE_BY_FD | AT_RECURSIVE);
+    let done = clone.and_then(|clone| {
+        let done = sys::mount_setattr(clone, c"", AT_EMPTY_PATH, [MOUNT_ATTR_RDONLY, 0, 0, 0])
+            .and_then(|()| sys::move_mount(clone, target));
+        sys::close(clone);
+        done
+    });
+    sys::close(target);
+    done
+}
+
+/// Switches the root. Old and new root share one directory, so no place for the old one is needed
+/// (pivot_root(2), "pivot_root(".", ".")"). The old root must not propagate its unmounting.
+pub fn pivot_root(root: Fd) -> Result<()> {
+    sys::fchdir(root)?;
+    sys::pivot_root_here()?;
+    sys::mount_setattr(sys::CWD, c".", AT_RECURSIVE, [0, 0, MS_PRIVATE, 0])?;
+    sys::detach_here()?;
+    sys::chdir(c"/")
+}
+
+/// For a root that pivot_root does not accept (an initramfs).
+pub fn move_root(root: Fd) -> Result<()> {
+    sys::fchdir(root)?;
+    sys::move_mount_to_root(root)?;
+    sys::chroot_here()?;
+    sys::chdir(c"/")
+}
+
+/// For a container that shares the mount namespace.
+pub fn chroot(root: Fd) -> Result<()> {
+    sys::fchdir(root)?;
+    sys::chroot_here()?;
+    sys::chdir(c"/")
+}

@@ -1,0 +1,73 @@
+//! Signals, working directory, the program to run.
+
+use core::ffi::CStr;
+
+use crate::machine::Machine;
+use crate::op::{List, Text};
+use crate::sys::{self, Result, errno};
+
+/// prctl; PR_SET_NAME always sets the executor's own name.
+pub fn prctl(option: u32, arg: u64, arg2: u64) -> Result<()> {
+    const PR_SET_NAME: u32 = 15;
+    match option {
+        PR_SET_NAME => sys::set_name(b"teu-init\0\0\0\0\0\0\0\0"),
+        _ => sys::prctl(option, arg, arg2),
+    }
+}
+
+/// What a Rust or Go caller ignores would stay ignored across exec (signal(7)).
+pub fn reset_signals() -> Result<()> {
+    const SIGPIPE: usize = 13;
+    const SIGCHLD: usize = 17;
+    sys::default_action(SIGPIPE)?;
+    sys::default_action(SIGCHLD)?;
+    sys::empty_signal_mask()
+}
+
+/// chdir in two tries: as root, which a root-squashing file system may refuse, then as the user,
+/// who may lack permissions that root has.
+pub fn chdir(machine: &mut Machine, again: bool, path: Text) -> Result<()> {
+    if machine.cwd_set {
+        return Ok(());
+    }
+    match sys::chdir(machine.text(path)?) {
+        Err(errno::EACCES | errno::EPERM) if !again => return Ok(()),
+        done => done?,
+    }
+    // CVE-2024-21626: a path such as /proc/self/fd/N may lead to a directory outside of the root,
+    // which getcwd then shows as "(unreachable)".
+    if sys::cwd_first_byte()? != b'/' {
+        return Err(errno::ENOENT);
+    }
+    machine.cwd_set = true;
+    Ok(())
+}
+
+/// Keeps the offset of the first candidate that is an executable file. If none is, the first error
+/// other than "not there" is told, as a shell does.
+pub fn lookup(machine: &mut Machine, candidates: List) -> Result<()> {
+    let mut failure = errno::ENOENT;
+    for i in 0..candidates.len as usize {
+        let at = candidates.at as usize + i * 8;
+        let word = machine.plan.get(at..at + 8).ok_or(errno::EINVAL)?;
+        let offset = usize::from_ne_bytes(word.try_into().map_err(|_| errno::EINVAL)?);
+        let tail = machine.plan.get(offset..).ok_or(errno::EINVAL)?;
+        match program(CStr::from_bytes_until_nul(tail).map_err(|_| errno::EINVAL)?) {
+            Ok(()) => {
+                machine.program = offset;
+                return Ok(());
+            }
+            Err(e) if failure == errno::ENOENT && e != errno::ENOTDIR => failure = e,
+            Err(_) => {}
+        }
+    }
+    Err(failure)
+}
+
+fn program(path: &CStr) -> Result<()> {
+    const S_IFDIR: u32 = 0o040000;
+    if sys::file_type(path)? == S_IFDIR {
+        return Err(errno::EISDIR);
+    }
+    sys::executable(path)
+}

@@ -1,0 +1,139 @@
+//! Proves of a plan, before anything is done: every descriptor is there before it is used and
+//! closed once, and the two lanes meet at the same points in the same order.
+
+use super::op::{OnError, Op, Operand, Slot};
+use super::{Plan, PlannedStep, RuntimeStep};
+use crate::error::{Error, Result};
+
+pub(super) fn check(plan: &Plan) -> Result<()> {
+    slots(plan).and_then(|()| meetings(plan)).map_err(|problem| Error::Unsupported {
+        field: "internal: the compiled plan is not sound".into(),
+        reason: problem,
+    })
+}
+
+fn slots(plan: &Plan) -> std::result::Result<(), String> {
+    let mut open = vec![false; Slot::COUNT];
+    for input in &plan.inputs {
+        set(&mut open, input.slot, true).ok_or(format!("input {:?} is given twice", input.slot))?;
+    }
+    for (index, planned) in plan.steps.iter().enumerate() {
+        let at = |what: &str| format!("step {index} ({}): {what}", planned.step.op.name());
+        for slot in used(planned) {
+            if !open.get(usize::from(slot.0)).copied().unwrap_or(false) {
+                return Err(at(&format!("slot {} is empty", slot.0)));
+            }
+        }
+        if let Some(slot) = closed(&planned.step.op) {
+            set(&mut open, slot, false).ok_or(at("closes twice"))?;
+        }
+        if let Some(slot) = written(planned) {
+            set(&mut open, slot, true).ok_or(at("overwrites an open slot"))?;
+            if planned.step.on_error.action != OnError::FAIL {
+                return Err(at("may leave its slot empty"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Changes a slot's state; `None` if it has that state already or does not exist.
+fn set(open: &mut [bool], slot: Slot, to: bool) -> Option<()> {
+    let state = open.get_mut(usize::from(slot.0))?;
+    (*state != to).then(|| *state = to)
+}
+
+fn slot_operands(planned: &PlannedStep) -> Vec<(&'static str, Slot)> {
+    let mut slots = Vec::new();
+    planned.step.op.operands(&mut |name, operand| match operand {
+        Operand::Slot(slot) if slot != Slot::NONE && slot != Slot::CWD => slots.push((name, slot)),
+        _ => {}
+    });
+    slots
+}
+
+fn used(planned: &PlannedStep) -> Vec<Slot> {
+    let slots = slot_operands(planned).into_iter();
+    slots.filter(|(name, _)| *name != "out").map(|(_, slot)| slot).collect()
+}
+
+fn written(planned: &PlannedStep) -> Option<Slot> {
+    let mut slots = slot_operands(planned).into_iter();
+    slots.find(|(name, _)| *name == "out").map(|(_, slot)| slot)
+}
+
+/// The slot that an op closes besides its work.
+fn closed(op: &Op) -> Option<Slot> {
+    match *op {
+        Op::Close { slot } => Some(slot),
+        Op::Fsmount { fs, .. } => Some(fs),
+        Op::MoveMount { target, .. } => Some(target),
+        Op::Accept { listener } => Some(listener),
+        _ => None,
+    }
+}
+
+fn meetings(plan: &Plan) -> std::result::Result<(), String> {
+    let executor = plan.steps.iter().filter_map(|planned| match planned.step.op {
+        Op::Signal { number } => Some(('s', number)),
+        Op::Clone { .. } => Some(('s', super::op::signal::BORN)),
+        Op::Wait { number } => Some(('w', number)),
+        _ => None,
+    });
+    let runtime = plan.runtime.iter().filter_map(|step| match step {
+        RuntimeStep::Await(number) => Some(('s', *number)),
+        RuntimeStep::Answer(number) => Some(('w', *number)),
+        _ => None,
+    });
+    let (executor, runtime): (Vec<_>, Vec<_>) = (executor.collect(), runtime.collect());
+    if executor == runtime {
+        Ok(())
+    } else {
+        Err(format!("the executor meets at {executor:?}, the runtime at {runtime:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::op::Text;
+    use super::*;
+    use crate::plan::Builder;
+
+    fn problem(build: impl FnOnce(&mut Builder)) -> String {
+        let mut builder = Builder::new();
+        build(&mut builder);
+        builder.finish().map_or_else(|e| e.to_string(), |_| "sound".into())
+    }
+
+    #[test]
+    fn empty_slots_are_not_used() {
+        assert!(problem(|b| b.push(Op::Close { slot: Slot(9) })).contains("is empty"));
+    }
+
+    #[test]
+    fn slots_are_closed_once() {
+        let twice = problem(|b| {
+            let out = b.slot();
+            b.push(Op::Fsopen { out, fstype: Text(0) });
+            b.push(Op::Close { slot: out });
+            b.push(Op::Close { slot: out });
+        });
+        assert!(twice.contains("is empty"), "{twice}");
+    }
+
+    #[test]
+    fn open_slots_are_not_overwritten() {
+        let twice = problem(|b| {
+            let out = b.slot();
+            b.push(Op::Fsopen { out, fstype: Text(0) });
+            b.push(Op::Fsopen { out, fstype: Text(0) });
+        });
+        assert!(twice.contains("overwrites"), "{twice}");
+    }
+
+    #[test]
+    fn lanes_meet_in_the_same_order() {
+        let lonely = problem(|b| b.push(Op::Wait { number: 2 }));
+        assert!(lonely.contains("the executor meets at"), "{lonely}");
+    }
+}

@@ -1,0 +1,127 @@
+//! What a failed step means: the record of the executor turned into an error a person can use.
+
+use nix::errno::Errno;
+
+use super::Plan;
+use super::display::snake_case;
+use super::op::{Op, Operand, Text};
+use super::record::Record;
+use crate::error::{ErrnoText, Error};
+
+impl Plan {
+    /// The error for a failure record. The record came through a socket that the container's
+    /// processes may have got hold of: nothing in it is trusted.
+    pub fn failure(&self, record: Record, detail: &[u8]) -> Error {
+        let errno = Errno::from_raw(record.errno);
+        let Some(planned) = self.steps.get(record.number as usize) else {
+            return Error::ExecutorDied(format!(
+                "reported step {}, which is not there",
+                record.number
+            ));
+        };
+        let op = &planned.step.op;
+        let what = self.program_problem(op, errno).unwrap_or_else(|| {
+            let call = self.call(op);
+            let said = kernel_said(detail);
+            let hint = hint(op, errno).map(|h| format!(" ({h})")).unwrap_or_default();
+            format!("{call}: {}{said}{hint}", ErrnoText(errno))
+        });
+        Error::Step { field: planned.origin.clone(), what, errno }
+    }
+
+    /// The call and the object it was about: `move_mount`, `open_tree "/data"`.
+    fn call(&self, op: &Op) -> String {
+        let mut call = snake_case(op.name());
+        op.operands(&mut |_, operand| {
+            if let Operand::Text(text) = operand {
+                call.push_str(&format!(" {:?}", self.shown(text)));
+            }
+        });
+        call
+    }
+
+    fn shown(&self, text: Text) -> String {
+        String::from_utf8_lossy(self.text_at(text.0)).into_owned()
+    }
+
+    /// Programs that cannot be run, in the words of Go's os/exec, which engines match on.
+    fn program_problem(&self, op: &Op, errno: Errno) -> Option<String> {
+        let argv = |index: usize| {
+            let exec = self.steps.iter().find_map(|p| match p.step.op {
+                Op::Exec { argv, .. } => Some(argv),
+                _ => None,
+            })?;
+            let at = *self.list_words(exec).get(index)?;
+            Some(self.shown(Text(u32::try_from(at).ok()?)))
+        };
+        let name = argv(0).unwrap_or_default();
+        match op {
+            Op::Lookup { .. } => Some(lookup_problem(&name, errno)),
+            Op::Exec { .. } => Some(format!("exec {name:?}: {}{}", lower(errno), exec_hint(errno))),
+            Op::Chdir { path, .. } => {
+                let path = self.shown(*path);
+                Some(format!("chdir to cwd ({path:?}) set in config.json failed: {}", lower(errno)))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn lookup_problem(name: &str, errno: Errno) -> String {
+    match errno {
+        Errno::ENOENT if !name.contains('/') => {
+            format!("exec: {name:?}: executable file not found in $PATH")
+        }
+        Errno::ENOENT => format!("exec: {name:?}: stat {name}: no such file or directory"),
+        other => format!("exec: {name:?}: {}", lower(other)),
+    }
+}
+
+fn exec_hint(errno: Errno) -> &'static str {
+    match errno {
+        Errno::ENOEXEC => " (built for another architecture, or a script without #!)",
+        Errno::ENOENT => " (the script's interpreter or the program's dynamic loader is missing)",
+        _ => "",
+    }
+}
+
+fn lower(errno: Errno) -> String {
+    let text = ErrnoText(errno).to_string();
+    text.split_once(": ").map_or(text.clone(), |(_, words)| words.to_owned())
+}
+
+/// Lines of a file system context's log begin with "e ", "w " or "i ".
+fn kernel_said(detail: &[u8]) -> String {
+    let text = String::from_utf8_lossy(detail);
+    let line = text.lines().next().unwrap_or_default().trim();
+    let line = line.split_once(' ').map_or(line, |(_, message)| message);
+    if line.is_empty() { String::new() } else { format!(": {line}") }
+}
+
+fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
+    match (op, errno) {
+        (Op::Fsopen { .. }, Errno::ENODEV) => Some("the kernel has no such filesystem"),
+        (Op::Fsmount { .. }, Errno::EPERM) => Some(
+            "in a user namespace proc and sysfs can be mounted only if the host's are not masked, \
+             and only in new pid and network namespaces",
+        ),
+        (Op::Setns { .. }, Errno::EINVAL) => Some("not a namespace of that type, or already in it"),
+        (Op::Clone { .. }, Errno::ENOSPC) => Some("too many namespaces, see /proc/sys/user"),
+        (Op::Target { .. } | Op::Resolve { .. }, Errno::ELOOP) => {
+            Some("a symlink in the rootfs is in the way")
+        }
+        (Op::OpenTree { .. }, Errno::ENOENT) => Some("the source does not exist"),
+        (Op::Target { .. }, Errno::ENOTDIR) => Some(
+            "a part of the destination is a file; are source and destination of the same kind?",
+        ),
+        (Op::Setgroups { .. }, Errno::EPERM) => Some("setgroups is denied in this user namespace"),
+        (Op::Setresuid { .. } | Op::Setresgid { .. }, Errno::EINVAL) => {
+            Some("the id is not mapped in the user namespace")
+        }
+        (Op::Write { .. }, Errno::ENOSPC) => Some("the cpuset has no cpus or mems"),
+        (Op::Capset { .. } | Op::AmbientSet { .. }, Errno::EPERM) => {
+            Some("more capabilities than the runtime has itself")
+        }
+        _ => None,
+    }
+}
