@@ -59,6 +59,7 @@ pub mod nr {
     pub const SYMLINKAT: usize = 36;
     pub const UMOUNT2: usize = 39;
     pub const PIVOT_ROOT: usize = 41;
+    pub const FSTATFS: usize = 44;
     pub const CHDIR: usize = 49;
     pub const FCHDIR: usize = 50;
     pub const CHROOT: usize = 51;

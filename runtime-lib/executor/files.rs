@@ -40,6 +40,11 @@ pub fn verify_device(dir: Fd, name: &CStr, file_type: u32, dev: u64) -> Result<(
     if status.file_type == file_type && status.rdev == dev { Ok(()) } else { Err(errno::ENODEV) }
 }
 
+/// Fails with ENODEV unless the object lies on that kind of filesystem.
+pub fn verify_filesystem(fd: Fd, magic: u64) -> Result<()> {
+    if sys::filesystem_magic(fd)? == magic { Ok(()) } else { Err(errno::ENODEV) }
+}
+
 /// Makes a device node (or FIFO). One that is there already has to be the same one.
 pub fn mknod(dir: Fd, name: &CStr, mode: u32, dev: u64, uid: u32, gid: u32) -> Result<()> {
     const S_IFMT: u32 = 0o170000;

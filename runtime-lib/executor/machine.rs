@@ -128,6 +128,7 @@ impl Machine {
                 self.set(out, fd)
             }
             Op::Target { root, out, like, kind, path } => files::target(self, root, out, like, kind, path),
+            Op::VerifyFilesystem { slot, magic } => files::verify_filesystem(self.fd(slot)?, magic),
             Op::VerifyDevice { slot, file_type, dev } => files::verify_device(self.fd(slot)?, c"", file_type, dev),
             Op::Mknod { dir, name, mode, uid, gid, dev } => files::mknod(self.fd(dir)?, self.text(name)?, mode, dev, uid, gid),
             Op::Symlink { dir, name, target } => files::symlink(self.fd(dir)?, self.text(name)?, self.text(target)?),
@@ -153,6 +154,7 @@ impl Machine {
                 mounts::setattr(self, mount, userns, flags, [set, clear, propagation])
             }
             Op::RootPropagation { propagation } => mounts::root_propagation(propagation),
+            Op::PrivateParent { path } => mounts::private_parent(self.text(path)?),
             Op::MoveMount { mount, target } => {
                 sys::move_mount(self.fd(mount)?, self.fd(target)?)?;
                 self.close(target)
@@ -174,6 +176,7 @@ impl Machine {
             Op::Chdir { again, path } => process::chdir(self, again != 0, path),
             Op::Home { uid, value } => ids::home(self, uid, value),
             Op::Lookup { candidates } => process::lookup(self, candidates),
+            Op::Exit {} => sys::exit(0),
             Op::Exec { argv, envp } => Err(sys::execve(self.plan, self.program, argv, envp)),
         }
     }
@@ -238,7 +241,10 @@ impl Machine {
         }
     }
 
+    /// The old control socket goes first: while a container is `created` it holds nothing of the
+    /// runtime's. `create` has ended by then, so there is nobody to hear of a failure here.
     fn accept(&mut self, listener: Slot) -> Result<()> {
+        self.close(Slot::CONTROL)?;
         let connection = sys::accept(self.fd(listener)?)?;
         self.close(listener)?;
         self.set(Slot::CONTROL, connection)

@@ -36,6 +36,27 @@ pub fn root_propagation(propagation: u64) -> Result<()> {
     sys::mount_setattr(sys::CWD, c"/", AT_RECURSIVE, [0, 0, propagation, 0])
 }
 
+/// Only the root of a mount can have its propagation changed (EINVAL elsewhere): climbs up to it.
+pub fn private_parent(path: &CStr) -> Result<()> {
+    const O_PATH_DIRECTORY: u32 = 0o10000000 | 0o2000000 | 0o200000;
+    const DEPTH: u32 = 2048; // PATH_MAX / 2
+    let mut dir = sys::openat(sys::CWD, path, O_PATH_DIRECTORY)?;
+    for _ in 0..DEPTH {
+        match sys::mount_setattr(dir, c"", AT_EMPTY_PATH, [0, 0, MS_PRIVATE, 0]) {
+            Err(errno::EINVAL) => {
+                let parent = sys::openat(dir, c"..", O_PATH_DIRECTORY);
+                sys::close(dir);
+                dir = parent?;
+            }
+            done => {
+                sys::close(dir);
+                return done;
+            }
+        }
+    }
+    Err(errno::ELOOP)
+}
+
 /// Paths that are not there need no mask (ENOTDIR: a parent is a file).
 fn resolve_if_there(root: Fd, path: &CStr) -> Result<Option<Fd>> {
     match resolve(root, path) {

@@ -300,6 +300,9 @@ ops! {
     Resolve { root: Slot, out: Slot, path: Text }
     /// Resolves like `Resolve`, creating what is missing component by component.
     Target { root: Slot, out: Slot, like: Slot, kind: u16, path: Text }
+    /// Fails with ENODEV unless the slot lies on a filesystem of that magic number: only a procfs may
+    /// be bound over /proc (CVE-2019-16884).
+    VerifyFilesystem { slot: Slot, magic: u64 }
     /// Fails with ENODEV unless the slot is a device of that type and number (CVE-2025-31133).
     VerifyDevice { slot: Slot, file_type: u32, dev: u64 }
     /// mknodat, fchownat; an existing node of the same type and number is accepted.
@@ -323,6 +326,8 @@ ops! {
     MountSetattr { mount: Slot, userns: Slot, flags: u32, set: u64, clear: u64, propagation: u64 }
     /// mount_setattr("/", AT_RECURSIVE, propagation).
     RootPropagation { propagation: u64 }
+    /// Makes the mount that holds `path` private, so that what is attached there does not propagate.
+    PrivateParent { path: Text }
     /// move_mount onto the object that `target` refers to. Closes `target`; `mount` stays open.
     MoveMount { mount: Slot, target: Slot }
     /// Hides a path of the container: a file under /dev/null, a directory under an empty tmpfs.
@@ -363,6 +368,8 @@ ops! {
     Home { uid: u32, value: Bytes }
     /// Finds the first of the candidates that can be executed.
     Lookup { candidates: List }
+    /// Ends without an exec: a container without a process.
+    Exit {}
     /// execve(what Lookup found, argv, envp).
     Exec { argv: List, envp: List }
 }

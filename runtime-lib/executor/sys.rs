@@ -322,6 +322,13 @@ pub fn stat(dir: Fd, name: &CStr) -> Result<Status> {
     Ok(Status { file_type: buffer[7] & 0o170000, rdev })
 }
 
+/// f_type of fstatfs.
+pub fn filesystem_magic(file: Fd) -> Result<u64> {
+    let mut buffer = [0u64; 15]; // struct statfs: 120 bytes on 64-bit architectures, f_type first
+    unit(call!(nr::FSTATFS, file, buffer.as_mut_ptr()))?;
+    Ok(buffer[0])
+}
+
 /// faccessat2(dir, path, X_OK, AT_EACCESS).
 pub fn executable(path: &CStr) -> Result<()> {
     const X_OK: usize = 1;

@@ -1,1 +1,45 @@
-//! (in the making)
+//! What the runtime needs to know of the machine and of itself, looked up once.
+
+use std::path::Path;
+
+use nix::sys::stat::stat;
+use nix::unistd::{AccessFlags, access, getegid, geteuid};
+
+/// Inode of the initial user namespace (PROC_USER_INIT_INO, include/linux/proc_ns.h).
+const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+
+/// Facts that decide how a plan is compiled. Plain data: tests make up hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostFacts {
+    /// Effective uid of the caller.
+    pub euid: u32,
+    /// Effective gid of the caller.
+    pub egid: u32,
+    /// The caller is in a user namespace other than the initial one.
+    pub in_user_namespace: bool,
+    /// Cgroup permission errors are tolerated where runc tolerates them.
+    pub rootless: bool,
+    /// /proc/kcore exists, hence so does /dev/core.
+    pub kcore: bool,
+}
+
+impl HostFacts {
+    /// Looks. `rootless`: what the user said, if anything.
+    pub fn probe(rootless: Option<bool>) -> Self {
+        let euid = geteuid().as_raw();
+        let in_user_namespace =
+            stat("/proc/self/ns/user").is_ok_and(|s| s.st_ino != INITIAL_USER_NAMESPACE);
+        Self {
+            euid,
+            egid: getegid().as_raw(),
+            in_user_namespace,
+            rootless: rootless.unwrap_or(euid != 0 || in_user_namespace),
+            kcore: access(Path::new("/proc/kcore"), AccessFlags::F_OK).is_ok(),
+        }
+    }
+
+    /// Can do as root of the whole machine does.
+    pub fn privileged(&self) -> bool {
+        self.euid == 0
+    }
+}

@@ -1,1 +1,153 @@
-//! (in the making)
+//! From a config to a plan. This file is the order of a container start: each phase stands here
+//! once, with the reason for its place.
+//!
+//! Pure: nothing is looked up on the machine but what `HostFacts` and the request hold.
+
+mod cgroup;
+mod credentials;
+mod devices;
+mod exec;
+mod masks;
+mod mounts;
+mod namespaces;
+mod process;
+mod rootfs;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use oci_spec::runtime::{Hook, Process, Spec};
+
+pub(crate) use cgroup::{CgroupShape, Hierarchy};
+pub(crate) use exec::{ExecRequest, exec, hook};
+
+use crate::error::Result;
+use crate::host::HostFacts;
+use crate::plan::op::{Op, Slot, signal};
+use crate::plan::{Builder, HookKind, Plan, RuntimeStep, Source};
+use namespaces::Namespaces;
+use process::Dumpable;
+
+/// What a container is created from.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub spec: &'a Spec,
+    /// Absolute path of the root filesystem, symlinks resolved.
+    pub rootfs: &'a Path,
+    pub host: &'a HostFacts,
+    pub cgroup: &'a CgroupShape,
+    /// The process waits on the start socket (`create`) rather than just goes on (`run`).
+    pub wait_for_start: bool,
+    /// The caller gave its own standard streams.
+    pub own_stdio: bool,
+    pub preserve_fds: u32,
+    pub no_pivot: bool,
+}
+
+/// Builder, request and what all phases share.
+struct Compiler<'a> {
+    request: &'a Request<'a>,
+    namespaces: Namespaces<'a>,
+    plan: Builder,
+    /// The container's root, once it is attached.
+    root: Slot,
+}
+
+/// Compiles the start of a container.
+pub(crate) fn create(request: &Request<'_>) -> Result<Plan> {
+    let namespaces = Namespaces::of(request.spec);
+    let mut c = Compiler { request, namespaces, plan: Builder::new(), root: Slot::NONE };
+    let pinned = c.inputs();
+    c.stage();
+    c.init(&pinned)?;
+    c.plan.preserve_fds(request.preserve_fds);
+    c.plan.finish()
+}
+
+/// Inputs that are used late, taken first so that no early op can reuse their slots.
+struct Pinned {
+    listener: Option<Slot>,
+    stdio: Vec<(Slot, u32)>,
+}
+
+impl Compiler<'_> {
+    fn inputs(&mut self) -> Pinned {
+        let listener = self.request.wait_for_start.then(|| self.plan.input(Source::StartListener));
+        Pinned { listener, stdio: process::stdio_inputs(&mut self.plan, self.request.own_stdio) }
+    }
+
+    /// Up to the point where the process is the container's init. Without a user namespace and
+    /// without a joined pid namespace that is the executor itself from its first instruction.
+    fn stage(&mut self) {
+        let stage_needed = self.namespaces.needs_stage();
+        let new = self.namespaces.new_flags();
+        self.plan.runtime(RuntimeStep::Launch {
+            flags: if stage_needed { 0 } else { new },
+            into_cgroup: self.request.cgroup.into_cgroup,
+        });
+        let process = self.request.spec.process().as_ref();
+        let dumpable = Dumpable::for_new_container(self.request.spec, self.request.host);
+        process::prologue(&mut self.plan, process.and_then(Process::oom_score_adj), dumpable);
+        // Cgroups first: what follows is accounted to the container, and a new cgroup namespace
+        // has the cgroup its creator is in as its root (cgroup_namespaces(7)).
+        cgroup::join(&mut self.plan, self.request.cgroup);
+        namespaces::join(&mut self.plan, &self.namespaces, self.request.host);
+        if stage_needed {
+            self.plan.origin("linux.namespaces");
+            self.plan.push(Op::Clone { cgroup: Slot::NONE, flags: new });
+            self.plan.runtime(RuntimeStep::Await(signal::BORN));
+        }
+        namespaces::become_root(&mut self.plan, self.request.spec, self.request.host);
+        namespaces::unshare_cgroup(&mut self.plan, &self.namespaces);
+    }
+
+    fn init(&mut self, pinned: &Pinned) -> Result<()> {
+        namespaces::settle(&mut self.plan, self.request.spec, &self.namespaces);
+        rootfs::prepare(self)?;
+        let read_only = mounts::mount_all(self)?;
+        devices::populate(self)?;
+        rootfs::working_directory(self);
+        self.hooks();
+        // After the hooks, which may still need what gets hidden; before the switch of the root,
+        // while the host's /dev/null can be reached.
+        masks::apply(self);
+        mounts::make_read_only(&mut self.plan, read_only);
+        rootfs::switch(self);
+        process::finish(self, pinned);
+        Ok(())
+    }
+
+    /// Hooks that want the mounts in place and the host's root still visible.
+    fn hooks(&mut self) {
+        let kinds = [HookKind::Prestart, HookKind::CreateRuntime, HookKind::CreateContainer];
+        let wanted = kinds.into_iter().filter(|kind| !hooks(self.request.spec, *kind).is_empty());
+        let wanted: Vec<HookKind> = wanted.collect();
+        if wanted.is_empty() {
+            return;
+        }
+        self.plan.origin("hooks");
+        self.plan.push(Op::Signal { number: signal::HOOKS });
+        self.plan.push(Op::Wait { number: signal::HOOKS });
+        self.plan.runtime(RuntimeStep::Await(signal::HOOKS));
+        for kind in wanted {
+            self.plan.runtime(RuntimeStep::Hooks(kind));
+        }
+        self.plan.runtime(RuntimeStep::Answer(signal::HOOKS));
+    }
+}
+
+/// The config's hooks of one kind.
+pub(crate) fn hooks(spec: &Spec, kind: HookKind) -> &[Hook] {
+    let Some(hooks) = spec.hooks() else { return &[] };
+    #[allow(deprecated)]
+    let list = match kind {
+        HookKind::Prestart => hooks.prestart(),
+        HookKind::CreateRuntime => hooks.create_runtime(),
+        HookKind::CreateContainer => hooks.create_container(),
+        HookKind::StartContainer => hooks.start_container(),
+        HookKind::Poststart => hooks.poststart(),
+        HookKind::Poststop => hooks.poststop(),
+    };
+    list.as_deref().unwrap_or_default()
+}

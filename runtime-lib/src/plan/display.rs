@@ -186,6 +186,7 @@ fn number_text(op: &Op, name: &str, number: u64) -> Option<String> {
         (Op::Open { .. }, "flags") => OPEN_FLAGS,
         (_, "mode" | "mask") => return Some(format!("{number:#o}")),
         (_, "file_type") => return Some(format!("{number:#o}")),
+        (_, "magic") => return Some(format!("{number:#x}")),
         (_, "dev") => return Some(device_text(number)),
         (_, "keep" | "effective" | "permitted" | "inheritable" | "raise") => {
             return Some(format!("{number:#x}"));

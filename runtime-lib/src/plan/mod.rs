@@ -67,7 +67,7 @@ pub(crate) enum Source {
     /// A pidfd of the container's init: the handle to its namespaces.
     Pidfd,
     /// A namespace file, checked to be of the type.
-    Namespace { path: PathBuf, flag: u32 },
+    Namespace { path: PathBuf, flag: u64 },
     /// A detached clone of a tree that the container's root may not be able to reach.
     Tree { path: PathBuf, recursive: bool },
 }

@@ -1,0 +1,95 @@
+//! Ids and capabilities of the user's process. Shared by create and exec.
+
+use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process};
+
+use crate::plan::Builder;
+use crate::plan::op::Op;
+
+const PR_SET_KEEPCAPS: u32 = 8;
+const PR_SET_NO_NEW_PRIVS: u32 = 38;
+
+/// The five sets as bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Sets {
+    bounding: u64,
+    effective: u64,
+    permitted: u64,
+    inheritable: u64,
+    ambient: u64,
+}
+
+impl Sets {
+    /// Without `process.capabilities` a process has none.
+    pub fn of(capabilities: Option<&LinuxCapabilities>) -> Self {
+        let Some(capabilities) = capabilities else { return Self::default() };
+        Self {
+            bounding: bits(capabilities.bounding().as_ref()),
+            effective: bits(capabilities.effective().as_ref()),
+            permitted: bits(capabilities.permitted().as_ref()),
+            inheritable: bits(capabilities.inheritable().as_ref()),
+            ambient: bits(capabilities.ambient().as_ref()),
+        }
+    }
+}
+
+fn bits(set: Option<&Capabilities>) -> u64 {
+    set.into_iter().flatten().fold(0, |bits, capability| {
+        let name = format!("CAP_{capability}");
+        bits | name.parse::<caps::Capability>().map_or(0, |known| known.bitmask())
+    })
+}
+
+/// From the runtime's ids to the user's. The bounding set first, it needs CAP_SETPCAP; chdir before
+/// and, if root may not, after the change of ids; the sets last, for setuid clears them.
+pub(super) fn assume(plan: &mut Builder, process: &Process, setgroups: Setgroups) {
+    let sets = Sets::of(process.capabilities().as_ref());
+    let user = process.user();
+    plan.origin("process.capabilities");
+    plan.push(Op::BoundingSet { keep: sets.bounding });
+    plan.push(Op::Prctl { option: PR_SET_KEEPCAPS, arg: 1, arg2: 0 });
+    plan.origin("process.cwd");
+    let cwd = plan.text(super::process::path_bytes(process.cwd()));
+    plan.push(Op::Chdir { again: 0, path: cwd });
+    plan.origin("process.user");
+    groups(plan, process, setgroups);
+    plan.push(Op::Setresgid { gid: user.gid() });
+    plan.push(Op::Setresuid { uid: user.uid() });
+    plan.origin("process.cwd");
+    plan.push(Op::Chdir { again: 1, path: cwd });
+    plan.origin("process.capabilities");
+    let Sets { effective, permitted, inheritable, ambient, .. } = sets;
+    plan.push(Op::Capset { effective, permitted, inheritable });
+    plan.push(Op::AmbientSet { raise: ambient });
+    if process.no_new_privileges().unwrap_or(false) {
+        plan.origin("process.noNewPrivileges");
+        plan.push(Op::Prctl { option: PR_SET_NO_NEW_PRIVS, arg: 1, arg2: 0 });
+    }
+    plan.origin("process.user.umask");
+    plan.push(Op::Umask { mask: user.umask().unwrap_or(0o022) });
+    plan.origin("");
+}
+
+/// What setgroups(2) may do in the process's user namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setgroups {
+    /// It works.
+    Allowed,
+    /// It is denied, known beforehand.
+    Denied,
+    /// It may be denied: then the supplementary groups stay the ordinary user's own, which is
+    /// acceptable only if none are asked for.
+    Unknown,
+}
+
+fn groups(plan: &mut Builder, process: &Process, setgroups: Setgroups) {
+    const EPERM: u8 = 1;
+    let gids = process.user().additional_gids().as_deref().unwrap_or_default();
+    let groups = plan.words(gids.iter().map(|gid| u64::from(*gid)));
+    match setgroups {
+        Setgroups::Denied if gids.is_empty() => {}
+        Setgroups::Unknown if gids.is_empty() => {
+            plan.push_or_skip(Op::Setgroups { groups }, [EPERM, 0, 0]);
+        }
+        _ => plan.push(Op::Setgroups { groups }),
+    }
+}

@@ -1,0 +1,99 @@
+//! A further process in a container, and hooks in the container's namespaces.
+
+use std::os::unix::ffi::OsStrExt;
+
+use oci_spec::runtime::{Hook, Process, Spec};
+
+use super::cgroup::{self, CgroupShape};
+use super::credentials::Setgroups;
+use super::namespaces::{CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Namespaces};
+use super::process::{self, Dumpable};
+use crate::error::{Error, Result};
+use crate::host::HostFacts;
+use crate::plan::op::{Op, Slot, signal};
+use crate::plan::{Builder, Plan, RuntimeStep, Source};
+
+/// What runs in a container that is there already.
+#[derive(Debug)]
+pub(crate) struct ExecRequest<'a> {
+    /// The container's own config, as it was at create.
+    pub spec: &'a Spec,
+    pub process: &'a Process,
+    pub host: &'a HostFacts,
+    pub cgroup: &'a CgroupShape,
+    pub own_stdio: bool,
+    pub preserve_fds: u32,
+}
+
+/// Compiles an exec: the way in, then the same end as a container's own process.
+pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
+    let mut plan = Builder::new();
+    let stdio = process::stdio_inputs(&mut plan, request.own_stdio);
+    enter(&mut plan, request.spec, Some(request))?;
+    let setgroups = if request.host.privileged() { Setgroups::Allowed } else { Setgroups::Unknown };
+    let program = process::become_user(&mut plan, request.process, setgroups);
+    process::seal(&mut plan, &stdio, request.preserve_fds);
+    process::lookup(&mut plan, &program);
+    let rlimits = process::rlimit_steps(request.process);
+    if !rlimits.is_empty() {
+        plan.push(Op::Signal { number: signal::READY });
+        plan.push(Op::Wait { number: signal::READY });
+        plan.runtime(RuntimeStep::Await(signal::READY));
+        rlimits.into_iter().for_each(|step| plan.runtime(step));
+        plan.runtime(RuntimeStep::Answer(signal::READY));
+    }
+    plan.runtime(RuntimeStep::AwaitExec);
+    process::exec(&mut plan, &program);
+    plan.preserve_fds(request.preserve_fds);
+    plan.finish()
+}
+
+/// Compiles a createContainer hook: in the container's namespaces, with the runtime's privileges in
+/// them, before the root is switched (the hook's path is one of the host's).
+pub(crate) fn hook(spec: &Spec, hook: &Hook) -> Result<Plan> {
+    let mut plan = Builder::new();
+    let stdio = process::stdio_inputs(&mut plan, true);
+    enter(&mut plan, spec, None)?;
+    let path = plan.text(hook.path().as_os_str().as_bytes());
+    let args: Vec<_> = hook.args().iter().flatten().map(|arg| plan.text(arg)).collect();
+    let argv = if args.is_empty() { plan.texts(&[path]) } else { plan.texts(&args) };
+    let env: Vec<_> = hook.env().iter().flatten().map(|variable| plan.text(variable)).collect();
+    let envp = plan.texts(&env);
+    let candidates = plan.texts(&[path]);
+    process::seal(&mut plan, &stdio, 0);
+    plan.push(Op::Lookup { candidates });
+    plan.runtime(RuntimeStep::AwaitExec);
+    plan.push(Op::Exec { argv, envp });
+    plan.finish()
+}
+
+/// Into all of the container's namespaces with one call. The pidfd cannot be fooled by a reused pid.
+fn enter(plan: &mut Builder, spec: &Spec, exec: Option<&ExecRequest<'_>>) -> Result<()> {
+    let flags = Namespaces::of(spec).all();
+    if flags & CLONE_NEWNS == 0 {
+        let reason = "a container without its own mount namespace cannot be entered";
+        return Err(Error::unsupported("linux.namespaces", reason));
+    }
+    let into_cgroup = exec.is_some_and(|request| request.cgroup.into_cgroup);
+    plan.runtime(RuntimeStep::Launch { flags: 0, into_cgroup });
+    let oom_score_adj = exec.and_then(|request| request.process.oom_score_adj());
+    process::prologue(plan, oom_score_adj, Dumpable::Never);
+    if let Some(request) = exec {
+        cgroup::join(plan, request.cgroup);
+    }
+    plan.origin("linux.namespaces");
+    let ns = plan.input(Source::Pidfd);
+    #[allow(clippy::cast_possible_truncation)] // all CLONE_NEW* are 32-bit
+    plan.push(Op::Setns { ns, flags: flags as u32 });
+    plan.close(ns);
+    if flags & (CLONE_NEWPID | CLONE_NEWTIME) != 0 {
+        plan.push(Op::Clone { cgroup: Slot::NONE, flags: 0 });
+        plan.runtime(RuntimeStep::Await(signal::BORN));
+    }
+    if flags & CLONE_NEWUSER != 0 {
+        plan.push(Op::Setresgid { gid: 0 });
+        plan.push(Op::Setresuid { uid: 0 });
+    }
+    plan.origin("");
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! The beginning and the end of every process that the executor becomes. Shared by create and exec,
+//! so that the two cannot drift apart.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use oci_spec::runtime::{LinuxNamespaceType, PosixRlimitType, Process, Spec};
+
+use super::credentials::{self, Setgroups};
+use super::{Compiler, Pinned};
+use crate::host::HostFacts;
+use crate::plan::op::{List, Op, Slot, Text, signal};
+use crate::plan::{Builder, RuntimeStep, Source};
+use crate::spec::{Namespace, namespace};
+
+const PR_SET_DUMPABLE: u32 = 4;
+const PR_SET_NAME: u32 = 15;
+/// Room for a home directory out of /etc/passwd.
+const HOME_MAX: usize = 4096;
+
+/// Slots for the caller's own streams, if it gave any.
+pub(super) fn stdio_inputs(plan: &mut Builder, own: bool) -> Vec<(Slot, u32)> {
+    plan.origin("stdio");
+    let streams = if own { 0..3u32 } else { 0..0 };
+    let slots = streams.map(|n| (plan.input(Source::Stdio(n as usize)), n)).collect();
+    plan.origin("");
+    slots
+}
+
+/// What comes before anything else, in every executor.
+pub(super) fn prologue(plan: &mut Builder, oom_score_adj: Option<i32>, dumpable: Dumpable) {
+    if let Some(adjustment) = oom_score_adj {
+        write_oom_score_adj(plan, adjustment);
+    }
+    if dumpable == Dumpable::Never {
+        undumpable(plan);
+    }
+    plan.push(Op::Prctl { option: PR_SET_NAME, arg: 0, arg2: 0 });
+    plan.push(Op::ResetSignals {});
+    plan.push(Op::Umask { mask: 0 });
+    plan.push(Op::Setsid {});
+}
+
+pub(super) fn undumpable(plan: &mut Builder) {
+    plan.push(Op::Prctl { option: PR_SET_DUMPABLE, arg: 0, arg2: 0 });
+}
+
+/// Whether an executor may be looked into by others of its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dumpable {
+    /// No process inside may ptrace this one or open its descriptors while it enters
+    /// (CVE-2016-9962).
+    Never,
+    /// Not before the maps are written: an ordinary user's runtime needs the files in /proc/PID to
+    /// be the user's for that. Until then nobody else is in the new namespaces.
+    UntilMapped,
+}
+
+impl Dumpable {
+    pub fn for_new_container(spec: &Spec, host: &HostFacts) -> Self {
+        let new_user = namespace(spec, LinuxNamespaceType::User) == Some(Namespace::New);
+        if new_user && !host.privileged() { Self::UntilMapped } else { Self::Never }
+    }
+}
+
+/// While the host's /proc is still the one in sight, and the file still the user's.
+fn write_oom_score_adj(plan: &mut Builder, adjustment: i32) {
+    plan.origin("process.oomScoreAdj");
+    let path = plan.text("/proc/self/oom_score_adj");
+    let data = plan.bytes(adjustment.to_string());
+    plan.push(Op::WriteFile { dir: Slot::CWD, path, data });
+    plan.origin("");
+}
+
+/// From the switched root to the exec. `process` may be unset: such a container can be created, and
+/// started without effect.
+pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
+    let process = c.request.spec.process().as_ref();
+    let setgroups = setgroups(c);
+    let program = process.map(|process| become_user(&mut c.plan, process, setgroups));
+    seal(&mut c.plan, &pinned.stdio, c.request.preserve_fds);
+    if let Some(program) = &program {
+        lookup(&mut c.plan, program);
+    }
+    c.plan.push(Op::Signal { number: signal::READY });
+    c.plan.push(Op::Wait { number: signal::READY });
+    c.plan.runtime(RuntimeStep::Await(signal::READY));
+    process.map(rlimit_steps).into_iter().flatten().for_each(|step| c.plan.runtime(step));
+    c.plan.runtime(RuntimeStep::SaveState);
+    c.plan.runtime(RuntimeStep::Answer(signal::READY));
+    match pinned.listener {
+        Some(listener) => c.plan.push(Op::Accept { listener }),
+        None => c.plan.runtime(RuntimeStep::AwaitExec),
+    }
+    match program {
+        Some(program) => exec(&mut c.plan, &program),
+        None => c.plan.push(Op::Exit {}),
+    }
+}
+
+fn setgroups(c: &Compiler<'_>) -> Setgroups {
+    let denied = super::namespaces::setgroups_denied(c.request.spec, c.request.host);
+    match (denied, c.request.host.privileged()) {
+        (true, _) => Setgroups::Denied,
+        (false, true) => Setgroups::Allowed,
+        (false, false) => Setgroups::Unknown,
+    }
+}
+
+/// Set from outside: raising a limit needs the runtime's own privileges, and a low one must not
+/// hit the executor.
+pub(super) fn rlimit_steps(process: &Process) -> Vec<RuntimeStep> {
+    let limits = process.rlimits().iter().flatten().enumerate();
+    limits
+        .map(|(index, limit)| RuntimeStep::Rlimit {
+            name: limit.typ().to_string(),
+            resource: resource(limit.typ()),
+            soft: limit.soft(),
+            hard: limit.hard(),
+            index,
+        })
+        .collect()
+}
+
+/// Numbers of include/uapi/asm-generic/resource.h.
+fn resource(typ: PosixRlimitType) -> u32 {
+    match typ {
+        PosixRlimitType::RlimitCpu => 0,
+        PosixRlimitType::RlimitFsize => 1,
+        PosixRlimitType::RlimitData => 2,
+        PosixRlimitType::RlimitStack => 3,
+        PosixRlimitType::RlimitCore => 4,
+        PosixRlimitType::RlimitRss => 5,
+        PosixRlimitType::RlimitNproc => 6,
+        PosixRlimitType::RlimitNofile => 7,
+        PosixRlimitType::RlimitMemlock => 8,
+        PosixRlimitType::RlimitAs => 9,
+        PosixRlimitType::RlimitLocks => 10,
+        PosixRlimitType::RlimitSigpending => 11,
+        PosixRlimitType::RlimitMsgqueue => 12,
+        PosixRlimitType::RlimitNice => 13,
+        PosixRlimitType::RlimitRtprio => 14,
+        PosixRlimitType::RlimitRttime => 15,
+    }
+}
+
+/// What exec needs, collected before the ids change.
+pub(super) struct Program {
+    argv: List,
+    envp: List,
+    candidates: List,
+}
+
+/// Environment, ids and capabilities.
+pub(super) fn become_user(plan: &mut Builder, process: &Process, setgroups: Setgroups) -> Program {
+    plan.origin("process.env");
+    let envp = environment(plan, process);
+    plan.origin("process.args");
+    let args = process.args().as_deref().unwrap_or_default();
+    let argv: Vec<Text> = args.iter().map(|arg| plan.text(arg)).collect();
+    let argv = plan.texts(&argv);
+    let name = args.first().map_or("", String::as_str);
+    let candidates = candidates(plan, name, process.env().as_deref().unwrap_or_default());
+    credentials::assume(plan, process, setgroups);
+    Program { argv, envp, candidates }
+}
+
+/// HOME, if it is not given, is looked up inside the container (runc does; images rely on it).
+fn environment(plan: &mut Builder, process: &Process) -> List {
+    let env = process.env().as_deref().unwrap_or_default();
+    let mut texts: Vec<Text> = Vec::new();
+    for (index, variable) in env.iter().enumerate() {
+        let name = variable.split('=').next();
+        let again = env.iter().skip(index + 1).any(|later| later.split('=').next() == name);
+        if !again && variable != "HOME=" {
+            texts.push(plan.text(variable));
+        }
+    }
+    if !env.iter().any(|variable| variable.starts_with("HOME=") && variable.len() > 5) {
+        let (text, value) = plan.text_with_room("HOME=", HOME_MAX);
+        plan.push(Op::Home { uid: process.user().uid(), value });
+        texts.push(text);
+    }
+    plan.texts(&texts)
+}
+
+/// A name with a slash is a path; others are looked for in the PATH of the process's environment.
+fn candidates(plan: &mut Builder, name: &str, env: &[String]) -> List {
+    if name.contains('/') {
+        let path = plan.text(name);
+        return plan.texts(&[path]);
+    }
+    let path = env.iter().rev().find_map(|variable| variable.strip_prefix("PATH="));
+    let directories = path.unwrap_or_default().split(':').filter(|directory| !directory.is_empty());
+    let directories = directories.filter(|_| !name.is_empty());
+    let texts: Vec<Text> = directories.map(|d| plan.text(format!("{d}/{name}"))).collect();
+    plan.texts(&texts)
+}
+
+/// Standard streams into place, everything else to be closed by the exec.
+pub(super) fn seal(plan: &mut Builder, stdio: &[(Slot, u32)], preserve_fds: u32) {
+    plan.origin("stdio");
+    for (slot, number) in stdio {
+        plan.push(Op::Dup { slot: *slot, to: *number });
+    }
+    plan.origin("");
+    plan.push(Op::CloseOnExec { from: 3 + preserve_fds });
+}
+
+/// Found already before `start`: a missing program is an error of `create`, as engines expect.
+pub(super) fn lookup(plan: &mut Builder, program: &Program) {
+    plan.origin("process.args[0]");
+    plan.push(Op::Lookup { candidates: program.candidates });
+    plan.origin("");
+}
+
+pub(super) fn exec(plan: &mut Builder, program: &Program) {
+    let Program { argv, envp, .. } = *program;
+    plan.origin("process.args");
+    plan.push(Op::Exec { argv, envp });
+}
+
+pub(super) fn path_bytes(path: &Path) -> &[u8] {
+    OsStr::as_bytes(path.as_os_str())
+}

@@ -1,0 +1,128 @@
+//! The root filesystem: attached, switched to, sealed.
+
+use std::os::unix::ffi::OsStrExt;
+
+use libc::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
+
+use super::Compiler;
+use super::namespaces::CLONE_NEWNS;
+use crate::error::{Error, Result};
+use crate::plan::op::{Op, Slot, kind};
+use crate::spec::clean;
+
+pub(super) const OPEN_TREE_CLONE_CLOEXEC: u32 = 1 | 0o2_000_000;
+pub(super) const AT_RECURSIVE: u32 = 0x8000;
+pub(super) const MOUNT_ATTR_RDONLY: u64 = 1;
+const O_PATH_DIRECTORY: u32 = 0o10_000_000 | 0o2_000_000 | 0o200_000;
+
+/// Cuts the new mount namespace off from the host's, then attaches a clone of the rootfs over
+/// itself: pivot_root wants a mount point, and a fresh one carries no propagation.
+pub(super) fn prepare(c: &mut Compiler<'_>) -> Result<()> {
+    let path = c.plan.text(c.request.rootfs.as_os_str().as_bytes());
+    if !c.namespaces.has(CLONE_NEWNS) {
+        return without_mount_namespace(c, path);
+    }
+    let wanted = propagation(c);
+    c.plan.origin("linux.rootfsPropagation");
+    c.plan.push(Op::RootPropagation { propagation: wanted.map_or(MS_SLAVE, |(bits, _)| bits) });
+    if wanted.is_some_and(|(bits, _)| bits == MS_SHARED) {
+        c.plan.push(Op::PrivateParent { path });
+    }
+    c.plan.origin("root.path");
+    c.root = c.plan.slot();
+    let flags = OPEN_TREE_CLONE_CLOEXEC | AT_RECURSIVE;
+    c.plan.push(Op::OpenTree { dir: Slot::CWD, out: c.root, path, flags });
+    let target = c.plan.slot();
+    c.plan.push(Op::Open { dir: Slot::CWD, out: target, path, flags: O_PATH_DIRECTORY });
+    c.plan.push(Op::MoveMount { mount: c.root, target });
+    c.plan.release(target);
+    c.plan.origin("");
+    Ok(())
+}
+
+/// Then mounts would be made on the host: runc does that, and leaves them there.
+fn without_mount_namespace(c: &mut Compiler<'_>, path: crate::plan::op::Text) -> Result<()> {
+    let refuse = |field: &str| {
+        let reason =
+            "needs a mount namespace in linux.namespaces: it would change the host's mounts";
+        Err(Error::unsupported(field, reason))
+    };
+    let linux = c.request.spec.linux().as_ref();
+    let some = |list: Option<&Vec<String>>| list.is_some_and(|l| !l.is_empty());
+    if c.request.spec.mounts().as_ref().is_some_and(|m| !m.is_empty()) {
+        return refuse("mounts");
+    }
+    if some(linux.and_then(|l| l.masked_paths().as_ref())) {
+        return refuse("linux.maskedPaths");
+    }
+    if some(linux.and_then(|l| l.readonly_paths().as_ref())) {
+        return refuse("linux.readonlyPaths");
+    }
+    if c.request.spec.root().as_ref().and_then(|r| r.readonly()).unwrap_or(false) {
+        return refuse("root.readonly");
+    }
+    c.plan.origin("root.path");
+    c.root = c.plan.slot();
+    c.plan.push(Op::Open { dir: Slot::CWD, out: c.root, path, flags: O_PATH_DIRECTORY });
+    Ok(())
+}
+
+/// The working directory is made if it is missing, as runc and crun do, while the root is writable.
+pub(super) fn working_directory(c: &mut Compiler<'_>) {
+    let Some(process) = c.request.spec.process() else { return };
+    let cwd = clean(process.cwd());
+    if cwd.as_os_str() == "/" {
+        return;
+    }
+    c.plan.origin("process.cwd");
+    let path = c.plan.text(cwd.as_os_str().as_bytes());
+    let out = c.plan.slot();
+    c.plan.push(Op::Target { root: c.root, out, like: Slot::NONE, kind: kind::DIRECTORY, path });
+    c.plan.close(out);
+    c.plan.origin("");
+}
+
+/// From here on "/" is the container's.
+pub(super) fn switch(c: &mut Compiler<'_>) {
+    let root = c.root;
+    c.plan.origin("root.path");
+    if !c.namespaces.has(CLONE_NEWNS) {
+        c.plan.push(Op::Chroot { root });
+    } else if c.request.no_pivot {
+        c.plan.push(Op::MoveRoot { root });
+    } else {
+        c.plan.push(Op::PivotRoot { root });
+    }
+    if let Some((bits, flags)) =
+        propagation(c).filter(|(b, _)| *b & (MS_SHARED | MS_UNBINDABLE) != 0)
+    {
+        c.plan.origin("linux.rootfsPropagation");
+        set_attributes(c, flags, 0, bits);
+    }
+    if c.request.spec.root().as_ref().and_then(|r| r.readonly()).unwrap_or(false) {
+        c.plan.origin("root.readonly");
+        set_attributes(c, 0, MOUNT_ATTR_RDONLY, 0);
+    }
+    c.plan.origin("");
+    c.plan.close(root);
+}
+
+fn set_attributes(c: &mut Compiler<'_>, flags: u32, set: u64, propagation: u64) {
+    let mount = c.root;
+    c.plan.push(Op::MountSetattr { mount, userns: Slot::NONE, flags, set, clear: 0, propagation });
+}
+
+/// linux.rootfsPropagation as bits, and AT_RECURSIVE for the `r` forms.
+fn propagation(c: &Compiler<'_>) -> Option<(u64, u32)> {
+    let name = c.request.spec.linux().as_ref()?.rootfs_propagation().as_deref()?;
+    let (flags, name) = name.strip_prefix('r').map_or((0, name), |rest| (AT_RECURSIVE, rest));
+    let bits = match name {
+        "shared" => MS_SHARED,
+        "slave" => MS_SLAVE,
+        "private" => MS_PRIVATE,
+        "unbindable" => MS_UNBINDABLE,
+        _ => return None,
+    };
+    debug_assert_eq!(bits & MS_REC, 0);
+    Some((bits, flags))
+}
