@@ -20,10 +20,10 @@ mod launch;
 mod lifecycle;
 mod plan;
 mod prepare;
-#[cfg_attr(not(test), allow(dead_code, unused_imports))]
+#[allow(dead_code, unused_imports)]
 mod spec;
 mod state;
-#[cfg_attr(not(test), allow(dead_code))]
+#[allow(dead_code, unused_imports)]
 mod validate;
 
 pub use error::{Error, ErrorKind, Result};
