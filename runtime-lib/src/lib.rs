@@ -20,8 +20,10 @@ mod launch;
 mod lifecycle;
 mod plan;
 mod prepare;
+#[allow(dead_code, unused_imports)]
 mod spec;
 mod state;
+#[allow(dead_code, unused_imports)]
 mod validate;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,1 +1,91 @@
-//! (in the making)
+//! What was asked for: a bundle's config.json, read once and bounded, as `oci_spec` types.
+//!
+//! `oci_spec` is stricter than the Go bindings most engines write with. What [`parse()`] makes up for,
+//! and only after the plain reading has failed:
+//!
+//! - an unknown capability name fails the whole document there; the specification wants a warning;
+//! - fields that are not `Option` refuse an explicit `null` (`"names": null`, `"limit": null`), which
+//!   Go reads as unset;
+//! - `process.user` is required there, but neither in the schema nor by runc;
+//! - `"seccomp": {}` means "no filter" to runc and lacks `defaultAction` there.
+//!
+//! What it does not make up for, so that later stages must know it:
+//!
+//! - Go writes unset strings as `""`: `Some("")` of a hostname, path or label means unset
+//!   ([`namespace()`] hides that for namespace paths);
+//! - `pids.limit`, `hugepageLimits[].limit` (an `i64` here, `uint64` in Go), device numbers and
+//!   mapping fields are plain integers: absent and 0 are the same;
+//! - capability names are read in any case and with any number of `CAP_`, into an unordered set;
+//! - keys are matched exactly (Go ignores case), a duplicate key of a struct is an error, a duplicate
+//!   key of a map (`annotations`, `sysctl`) is not: the last one holds;
+//! - an array may stand for an object, its elements taken as the fields in order;
+//! - two scheduler flags have the wrong JSON names (`SCHED_RESET_ON_FORK`, `SCHED_FLAG_D_L_OVERRUN`),
+//!   and `execCPUAffinity.initial: ""` is refused.
+
+mod load;
+mod mount_options;
+mod parse;
+mod repair;
+mod sysctl;
+mod view;
+
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Spec;
+
+use crate::error::Error;
+
+pub(crate) use load::{load, load_process};
+pub(crate) use mount_options::{MountOptions, known_mount_options};
+pub(crate) use parse::parse;
+pub(crate) use sysctl::sysctl_path;
+pub(crate) use view::{Namespace, clean, destination, is_bind, namespace, root_path};
+
+/// A bundle as it was found on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Bundle {
+    /// The config, not validated.
+    pub spec: Spec,
+    /// config.json verbatim, to be frozen into the state directory at create.
+    pub raw: Vec<u8>,
+    /// The bundle directory: absolute, otherwise as it was named (`state` reports it).
+    pub dir: PathBuf,
+    /// The root filesystem: absolute, symlinks resolved, and a directory when it was looked at.
+    pub rootfs: PathBuf,
+    /// Sentences for the log: what the specification says to ignore, and was.
+    pub warnings: Vec<String>,
+}
+
+/// The longest field or problem text that is worth printing.
+const MAX_TEXT: usize = 300;
+
+/// A config error whose text is one line whatever the config holds.
+pub(crate) fn config_error(file: &Path, field: &str, problem: &str) -> Error {
+    Error::Config { file: file.to_owned(), field: one_line(field), problem: one_line(problem) }
+}
+
+/// Escapes what would break the line or the terminal, and cuts what nobody would read.
+pub(crate) fn one_line(text: &str) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let mut line = String::with_capacity(text.len().min(MAX_TEXT));
+    for (count, c) in text.chars().enumerate() {
+        if count == MAX_TEXT {
+            line.push('…');
+            break;
+        }
+        if breaks(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_one_bounded_line() {
+        assert_eq!(one_line("a\nb\t\u{1b}[31m\u{2028}é"), r"a\nb\t\u{1b}[31m\u{2028}é");
+        assert_eq!(one_line(&"x".repeat(400)).chars().count(), MAX_TEXT + 1);
+        assert_eq!(one_line(&"x".repeat(300)), "x".repeat(300));
+    }
+}

@@ -1,0 +1,184 @@
+//! What Go's bindings or the specification forgive and `oci_spec` does not, mended in the JSON tree.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use oci_spec::runtime::Capability;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value, json};
+
+use super::one_line;
+
+/// Maps of free keys: a null in them is a value somebody meant, not an unset field.
+const FREE_MAPS: [&str; 3] = ["annotations", "sysctl", "unified"];
+
+/// Mends the document in place. `None`: there was nothing to mend; otherwise the warnings.
+pub(super) fn repair(document: &mut Value, process: &str) -> Option<Vec<String>> {
+    let mut changed = strip_nulls(document);
+    changed |= drop_empty_seccomp(document);
+    let Some(Value::Object(process)) = document.pointer_mut(process) else {
+        return changed.then(Vec::new);
+    };
+    if !process.contains_key("user") {
+        process.insert("user".to_owned(), json!({}));
+        changed = true;
+    }
+    let dropped = drop_unknown_capabilities(process);
+    if dropped.is_empty() {
+        return changed.then(Vec::new);
+    }
+    let names = dropped.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(" ");
+    Some(vec![format!("ignoring unknown or unavailable capabilities: [{names}]")])
+}
+
+/// Go reads null as "leave it unset", whatever the type of the field.
+fn strip_nulls(value: &mut Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| strip_nulls(item) | any),
+        Value::Object(fields) => strip_null_fields(fields),
+        _ => false,
+    }
+}
+
+fn strip_null_fields(fields: &mut Map<String, Value>) -> bool {
+    // The only required list that Go writes as null: a syscall rule without names.
+    let nameless = fields.get("names").is_some_and(Value::is_null);
+    let before = fields.len();
+    fields.retain(|_, value| !value.is_null());
+    let mut changed = fields.len() != before;
+    if nameless {
+        fields.insert("names".to_owned(), json!([]));
+    }
+    for (key, value) in fields.iter_mut() {
+        if !FREE_MAPS.contains(&key.as_str()) {
+            changed |= strip_nulls(value);
+        }
+    }
+    changed
+}
+
+/// runc takes a filter without default action and rules for no filter at all.
+fn drop_empty_seccomp(document: &mut Value) -> bool {
+    let Some(Value::Object(linux)) = document.pointer_mut("/linux") else { return false };
+    let unset = linux.get("seccomp").and_then(Value::as_object).is_some_and(|seccomp| {
+        let action = seccomp.get("defaultAction").is_none_or(|a| a.as_str() == Some(""));
+        let rules = seccomp.get("syscalls").and_then(Value::as_array);
+        action && rules.is_none_or(Vec::is_empty)
+    });
+    unset && linux.remove("seccomp").is_some()
+}
+
+fn drop_unknown_capabilities(process: &mut Map<String, Value>) -> BTreeSet<String> {
+    let mut dropped = BTreeSet::new();
+    let Some(Value::Object(sets)) = process.get_mut("capabilities") else { return dropped };
+    for names in sets.values_mut().filter_map(Value::as_array_mut) {
+        // Such a list stays wrong, and its error must name the right index.
+        if !names.iter().all(Value::is_string) {
+            continue;
+        }
+        names.retain(|name| match name.as_str() {
+            Some(text) if Capability::deserialize(name).is_err() => {
+                dropped.insert(text.to_owned());
+                false
+            }
+            _ => true,
+        });
+    }
+    dropped
+}
+
+/// A JSON tree that refuses duplicate keys: `Value` alone would silently keep the last one, where
+/// the typed reading refuses.
+pub(super) struct Unique(pub Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Unique(item)) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(items.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some((key, Unique(value))) = map.next_entry::<String, _>()? {
+            if fields.contains_key(&key) {
+                return Err(A::Error::custom(format!("duplicate key `{key}`")));
+            }
+            fields.insert(key, value);
+        }
+        Ok(fields.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sound_document_is_left_alone() {
+        let sound = json!({"process": {"user": {}, "capabilities": {"bounding": ["CAP_KILL"]}}});
+        let mut document = sound.clone();
+        assert_eq!(repair(&mut document, "/process"), None);
+        assert_eq!(document, sound);
+    }
+
+    #[test]
+    fn a_filter_with_rules_or_an_action_is_never_dropped() {
+        for seccomp in [
+            json!({"defaultAction": "SCMP_ACT_ERRNO"}),
+            json!({"syscalls": [{"names": ["open"]}]}),
+            json!({"defaultAction": 5}),
+        ] {
+            let mut document = json!({"linux": {"seccomp": seccomp}});
+            assert!(!drop_empty_seccomp(&mut document), "{document}");
+        }
+    }
+
+    #[test]
+    fn unique_reads_every_kind_of_value() {
+        let text = r#"{"a":[null,true,-1,18446744073709551615,1.5,"x"],"b":{"c":{}}}"#;
+        let Unique(value) = serde_json::from_str(text).unwrap();
+        assert_eq!(value.to_string(), text);
+        assert!(serde_json::from_str::<Unique>(r#"{"a": {"b": 1, "b": 2}}"#).is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! The process object, of a config or of an `exec`. Fields are relative to the object.
+
+use std::path::Path;
+
+use oci_spec::runtime::{Process, Spec};
+
+use super::{Checked, HostLimits, c_string, ids, list, require};
+
+pub(super) type ProcessCheck = fn(&Process, &Spec, &HostLimits) -> Checked;
+
+pub(super) const CHECKS: &[(&str, ProcessCheck)] = &[
+    ("cwd", cwd),
+    ("args", args),
+    ("env", env),
+    ("rlimits", rlimits),
+    ("oom score", oom_score_adj),
+    ("ids", ids::process),
+];
+
+/// `process` may be absent: such a container is created and runs nothing.
+pub(super) fn check(spec: &Spec, host: &HostLimits) -> Checked {
+    let Some(process) = spec.process() else { return Ok(()) };
+    CHECKS
+        .iter()
+        .try_for_each(|(_, check)| check(process, spec, host))
+        .map_err(|problem| problem.within("process"))
+}
+
+fn cwd(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
+    let (cwd, field) = (process.cwd(), || "cwd");
+    require(cwd.as_path() != Path::new(""), field, || "Cwd property must not be empty")?;
+    require(cwd.is_absolute(), field, || "Cwd must be an absolute path")?;
+    c_string(cwd, field)
+}
+
+/// An empty file name is what a shell would not find either; moby reads its exit code off the words.
+fn args(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
+    let args = list(process.args());
+    let first = args.first().map(String::as_str);
+    require(first.is_some(), || "args", || "args must not be empty")?;
+    require(first != Some(""), || "args[0]", || r#"exec: "": executable file not found in $PATH"#)?;
+    args.iter().enumerate().try_for_each(|(i, arg)| c_string(arg, || format!("args[{i}]")))
+}
+
+fn env(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
+    list(process.env()).iter().enumerate().try_for_each(|(i, entry)| {
+        let field = || format!("env[{i}]");
+        c_string(entry, field)?;
+        let name = entry.split_once('=').map(|(name, _)| name);
+        require(name.is_some(), field, || "invalid environment variable: missing '='")?;
+        require(name != Some(""), field, || "invalid environment variable: name cannot be empty")
+    })
+}
+
+/// The specification wants duplicates to be errors; a soft limit above the hard one is the kernel's
+/// EINVAL, said before anything is made.
+fn rlimits(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
+    let limits = list(process.rlimits());
+    limits.iter().enumerate().try_for_each(|(i, limit)| {
+        let twice = limits.iter().take(i).any(|other| other.typ() == limit.typ());
+        let field = || format!("rlimits[{i}]");
+        require(!twice, field, || format!("{} is listed twice", limit.typ()))?;
+        require(limit.soft() <= limit.hard(), field, || {
+            format!("the soft limit {} is above the hard limit {}", limit.soft(), limit.hard())
+        })
+    })
+}
+
+fn oom_score_adj(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
+    let score = process.oom_score_adj().unwrap_or(0);
+    require(
+        (-1000..=1000).contains(&score),
+        || "oomScoreAdj",
+        || format!("must be from -1000 to 1000, is {score}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{accept, refuse};
+    use super::*;
+
+    fn with(fields: &str) -> String {
+        format!(r#"{{"process": {{"cwd": "/", "args": ["sh"], "user": {{}} {fields}}}}}"#)
+    }
+
+    #[test]
+    fn a_container_may_have_no_process() {
+        accept(check, "{}");
+        accept(check, &with(""));
+    }
+
+    #[test]
+    fn cwd_is_absolute() {
+        for (cwd, problem) in [
+            ("", "Cwd property must not be empty"),
+            ("tmp", "Cwd must be an absolute path"),
+            (r"/a\u0000b", "NUL"),
+        ] {
+            let json = format!(r#"{{"process": {{"cwd": "{cwd}", "args": ["sh"]}}}}"#);
+            refuse(check, &json, "process.cwd", problem);
+        }
+    }
+
+    #[test]
+    fn args_name_a_program() {
+        for (args, field, problem) in [
+            ("null", "process.args", "args must not be empty"),
+            ("[]", "process.args", "args must not be empty"),
+            (r#"[""]"#, "process.args[0]", "executable file not found in $PATH"),
+            (r#"["a", "b\u0000"]"#, "process.args[1]", "NUL"),
+        ] {
+            let json = format!(r#"{{"process": {{"cwd": "/", "args": {args}}}}}"#);
+            refuse(check, &json, field, problem);
+        }
+        accept(check, r#"{"process": {"cwd": "/", "args": ["a", ""]}}"#);
+    }
+
+    #[test]
+    fn env_entries_are_assignments() {
+        accept(check, &with(r#", "env": ["A=", "B==b", "A=twice"]"#));
+        for (entry, problem) in [
+            ("A", "missing '='"),
+            ("", "missing '='"),
+            ("=x", "cannot be empty"),
+            (r"A=\u0000", "NUL"),
+        ] {
+            let json = with(&format!(r#", "env": ["A=b", "{entry}"]"#));
+            refuse(check, &json, "process.env[1]", problem);
+        }
+    }
+
+    #[test]
+    fn rlimits_are_single_and_ordered() {
+        let limit = |typ: &str, soft: u64| {
+            format!(r#"{{"type": "{typ}", "soft": {soft}, "hard": 18446744073709551614}}"#)
+        };
+        let with_limits = |a: String, b: String| with(&format!(r#", "rlimits": [{a}, {b}]"#));
+        accept(check, &with_limits(limit("RLIMIT_CPU", 0), limit("RLIMIT_AS", u64::MAX - 1)));
+        let twice = with_limits(limit("RLIMIT_AS", 1), limit("RLIMIT_AS", 1));
+        refuse(check, &twice, "process.rlimits[1]", "RLIMIT_AS is listed twice");
+        let above = with_limits(limit("RLIMIT_CPU", 0), limit("RLIMIT_AS", u64::MAX));
+        refuse(check, &above, "process.rlimits[1]", "above the hard limit");
+    }
+
+    #[test]
+    fn oom_score_is_in_the_kernels_range() {
+        for score in [-1000, 0, 1000] {
+            accept(check, &with(&format!(r#", "oomScoreAdj": {score}"#)));
+        }
+        for score in [-1001, 1001, i32::MAX] {
+            let json = with(&format!(r#", "oomScoreAdj": {score}"#));
+            refuse(check, &json, "process.oomScoreAdj", "from -1000 to 1000");
+        }
+    }
+}
