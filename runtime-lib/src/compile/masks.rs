@@ -1,8 +1,12 @@
 //! linux.maskedPaths, linux.readonlyPaths, linux.sysctl: what of the kernel the container sees.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use nix::sys::stat::makedev;
 
 use super::Compiler;
+use crate::error::{Error, Result};
 use crate::plan::op::{Op, Slot, Text};
 use crate::spec::sysctl_path;
 
@@ -11,30 +15,38 @@ const O_PATH_NOFOLLOW: u32 = 0o10_000_000 | 0o2_000_000 | 0o400_000;
 const MOUNT_ATTR_RDONLY: u32 = 1;
 const MOUNT_ATTR_NOSUID_NODEV_NOEXEC: u32 = 2 | 4 | 8;
 
-pub(super) fn apply(c: &mut Compiler<'_>) {
-    sysctl(c);
+pub(super) fn apply(c: &mut Compiler<'_>) -> Result<()> {
+    sysctl(c)?;
     readonly_paths(c);
     masked_paths(c);
     c.plan.origin("");
+    Ok(())
 }
 
 /// Written through a procfs of our own: the container's may be anything by now (CVE-2019-19921,
 /// CVE-2025-52881).
-fn sysctl(c: &mut Compiler<'_>) {
-    let Some(linux) = c.request.spec.linux() else { return };
-    let Some(values) = linux.sysctl().as_ref().filter(|values| !values.is_empty()) else { return };
+fn sysctl(c: &mut Compiler<'_>) -> Result<()> {
+    let linux = c.request.spec.linux().as_ref();
+    let Some(values) = linux.and_then(|linux| linux.sysctl().as_ref()).filter(|v| !v.is_empty())
+    else {
+        return Ok(());
+    };
     let mut values: Vec<_> = values.iter().collect();
     values.sort();
     c.plan.origin("linux.sysctl");
     let proc = detached(c, "proc", &[], MOUNT_ATTR_NOSUID_NODEV_NOEXEC);
     for (name, value) in values {
         c.plan.origin(format!("linux.sysctl.{name}"));
-        let path = c.plan.text(format!("sys/{}", sysctl_path(name)));
+        let path = sysctl_path(name).ok_or_else(|| {
+            Error::unsupported(format!("linux.sysctl.{name}"), "not the name of a kernel parameter")
+        })?;
+        let path = c.plan.text(Path::new("sys").join(path).as_os_str().as_bytes());
         let data = c.plan.bytes(value);
         c.plan.push(Op::WriteFile { dir: proc, path, data });
     }
     c.plan.origin("linux.sysctl");
     c.plan.close(proc);
+    Ok(())
 }
 
 fn detached(c: &mut Compiler<'_>, fstype: &str, data: &[(&str, &str)], attributes: u32) -> Slot {

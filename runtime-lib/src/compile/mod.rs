@@ -111,7 +111,7 @@ impl Compiler<'_> {
         self.hooks();
         // After the hooks, which may still need what gets hidden; before the switch of the root,
         // while the host's /dev/null can be reached.
-        masks::apply(self);
+        masks::apply(self)?;
         mounts::make_read_only(&mut self.plan, read_only);
         rootfs::switch(self);
         process::finish(self, pinned);

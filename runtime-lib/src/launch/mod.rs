@@ -1,1 +1,313 @@
-//! (in the making)
+//! Carries out a prepared plan: starts the executor and walks the runtime's own lane beside it.
+
+mod clone;
+mod hook;
+mod idmap;
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use rustix::process::{PidfdFlags, Resource, Rlimit, Signal};
+
+pub(crate) use hook::{HookRun, run as run_hook};
+
+use crate::error::{Error, Result};
+use crate::plan::op::signal;
+use crate::plan::record::Record;
+use crate::plan::{HookKind, Plan, RuntimeStep};
+use crate::prepare::{Prepared, executor, sealed};
+use clone::{Spawn, Spawned, spawn};
+
+/// A running executor or what it has become: killed and reaped when dropped, unless released.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub pid: i32,
+    pidfd: Option<OwnedFd>,
+}
+
+impl Child {
+    /// The process lives on; the caller takes over the duty to reap it.
+    pub fn release(mut self) -> Option<OwnedFd> {
+        self.pidfd.take()
+    }
+
+    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if let Some(pidfd) = &self.pidfd {
+            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+            reap(pidfd);
+        }
+    }
+}
+
+/// Waits for a child of ours; __WALL because it has no exit signal.
+pub(crate) fn reap(pidfd: &OwnedFd) {
+    while waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::__WALL)
+        == Err(Errno::EINTR)
+    {}
+}
+
+/// What the runtime's lane needs done by those who know the container.
+pub(crate) trait Lane {
+    /// Runs the hooks of a kind.
+    fn hooks(&mut self, kind: HookKind, init: &Child) -> Result<()>;
+    /// Writes down that the container is created.
+    fn save(&mut self, init: &Child) -> Result<()>;
+}
+
+/// For plans without hooks and state.
+pub(crate) struct NoLane;
+
+impl Lane for NoLane {
+    fn hooks(&mut self, _: HookKind, _: &Child) -> Result<()> {
+        Ok(())
+    }
+
+    fn save(&mut self, _: &Child) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Carries out the plan to its end. The result is the container's init, or the process of an exec.
+pub(crate) fn launch(plan: &Plan, prepared: Prepared, lane: &mut dyn Lane) -> Result<Child> {
+    let mut drive = Drive { plan, control: None, child: None, lane };
+    let mut prepared = Some(prepared);
+    for step in &plan.runtime {
+        match step {
+            RuntimeStep::Launch { flags, .. } => {
+                if let Some(prepared) = prepared.take() {
+                    drive.start(*flags, prepared)?;
+                }
+            }
+            other => drive.step(other)?,
+        }
+    }
+    drive.child.take().ok_or_else(|| Error::ExecutorDied("was never started".into()))
+}
+
+struct Drive<'a> {
+    plan: &'a Plan,
+    control: Option<OwnedFd>,
+    child: Option<Child>,
+    lane: &'a mut dyn Lane,
+}
+
+impl Drive<'_> {
+    fn start(&mut self, namespaces: u64, prepared: Prepared) -> Result<()> {
+        let fds = prepared.numbers();
+        let encoded = self.plan.encode(&fds);
+        let plan = sealed("teu-plan", &encoded, false)?;
+        let program = executor()?;
+        let argv = [c"teu-init".into(), decimal(plan.as_raw_fd()), decimal(encoded.len())];
+        let mut keep: Vec<_> = fds.iter().map(|(_, fd)| *fd).collect();
+        keep.push(plan.as_raw_fd());
+        let spawned = spawn(&Spawn {
+            program: program.as_fd(),
+            argv: &argv,
+            namespaces,
+            cgroup: prepared.cgroup.as_ref().map(AsFd::as_fd),
+            first: 3 + self.plan.preserve_fds,
+            keep: &keep,
+        });
+        let Spawned { pid, pidfd } = spawned.map_err(launch_error)?;
+        self.child = Some(Child { pid, pidfd: Some(pidfd) });
+        self.control = Some(prepared.control);
+        Ok(())
+    }
+
+    fn step(&mut self, step: &RuntimeStep) -> Result<()> {
+        match step {
+            RuntimeStep::Launch { .. } => Ok(()),
+            RuntimeStep::Await(number) => self.await_signal(*number),
+            RuntimeStep::Answer(number) => self.answer(*number),
+            RuntimeStep::WriteIdMaps(maps) => idmap::write(self.child()?.pid, maps),
+            RuntimeStep::Hooks(kind) => {
+                let child = self.child.as_ref().ok_or_else(gone)?;
+                self.lane.hooks(*kind, child)
+            }
+            RuntimeStep::Rlimit { name, resource, soft, hard, index } => {
+                let number = *resource;
+                set_rlimit(self.child()?.pid, number, *soft, *hard).map_err(|errno| {
+                    let object = format!("process.rlimits[{index}] ({name}={soft}:{hard})");
+                    let hint = "raising a limit needs CAP_SYS_RESOURCE";
+                    Error::system("prlimit", object, errno).with_hint(hint)
+                })
+            }
+            RuntimeStep::SaveState => {
+                let child = self.child.as_ref().ok_or_else(gone)?;
+                self.lane.save(child)
+            }
+            RuntimeStep::AwaitExec => self.await_exec(),
+        }
+    }
+
+    fn child(&self) -> Result<&Child> {
+        self.child.as_ref().ok_or_else(gone)
+    }
+
+    fn control(&self) -> Result<&OwnedFd> {
+        self.control.as_ref().ok_or_else(gone)
+    }
+
+    fn await_signal(&mut self, expected: u16) -> Result<()> {
+        let record = match receive(self.control()?, self.plan)? {
+            Some(record) if record.number == u32::from(expected) => record,
+            Some(record) => {
+                let what = format!("sent signal {} where {expected} was due", record.number);
+                return Err(Error::ExecutorDied(what));
+            }
+            None => return Err(self.obituary()),
+        };
+        if expected == signal::BORN { self.adopt(record.aux) } else { Ok(()) }
+    }
+
+    /// The stage has cloned the init and ends; the init is our child by CLONE_PARENT, so its pid
+    /// cannot be reused before we reap it.
+    fn adopt(&mut self, pid: u32) -> Result<()> {
+        let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = pid.ok_or_else(|| Error::ExecutorDied("told a wrong pid".into()))?;
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())
+            .map_err(|e| Error::system("pidfd_open", pid.as_raw_nonzero(), errno(e)))?;
+        let init = Child { pid: pid.as_raw_nonzero().get(), pidfd: Some(pidfd) };
+        if let Some(stage) = self.child.replace(init).and_then(Child::release) {
+            reap(&stage);
+        }
+        Ok(())
+    }
+
+    fn answer(&self, number: u16) -> Result<()> {
+        let control = self.control()?.as_raw_fd();
+        match send(control, &number.to_ne_bytes(), MsgFlags::MSG_NOSIGNAL) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(self.obituary()),
+        }
+    }
+
+    /// A successful exec closes the executor's end; so does its death, which is no success.
+    fn await_exec(&self) -> Result<()> {
+        match receive(self.control()?, self.plan)? {
+            Some(record) => {
+                Err(Error::ExecutorDied(format!("sent signal {} unasked", record.number)))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Why the executor is gone: it may have left a report, or was killed.
+    fn obituary(&self) -> Error {
+        if let Ok(control) = self.control()
+            && let Err(e) = receive(control, self.plan)
+        {
+            return e;
+        }
+        let status = self.child.as_ref().and_then(Child::pidfd).map(|pidfd| {
+            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::__WALL;
+            waitid(Id::PIDFd(pidfd), flags)
+        });
+        Error::ExecutorDied(match status {
+            Some(Ok(nix::sys::wait::WaitStatus::Signaled(_, signal, _))) => {
+                format!("was killed by {signal} (out of memory? see memory.events of its cgroup)")
+            }
+            Some(Ok(nix::sys::wait::WaitStatus::Exited(_, code))) => format!("exited with {code}"),
+            _ => "is gone".into(),
+        })
+    }
+}
+
+/// The next packet: a signal, or nothing because the other end is closed; a failure is an error.
+pub(crate) fn receive(control: &OwnedFd, plan: &Plan) -> Result<Option<Record>> {
+    let mut packet = [0; Record::SIZE + Record::DETAIL];
+    let len = loop {
+        match recv(control.as_raw_fd(), &mut packet, MsgFlags::empty()) {
+            Err(Errno::EINTR) => {}
+            Err(Errno::ECONNRESET) => break 0,
+            other => break other.map_err(|e| Error::system("recv", "control socket", e))?,
+        }
+    };
+    let Some(record) = Record::from_bytes(packet.get(..len).unwrap_or_default()) else {
+        return Ok(None);
+    };
+    if record.kind == Record::FAILURE {
+        return Err(plan.failure(record, packet.get(Record::SIZE..len).unwrap_or_default()));
+    }
+    Ok(Some(record))
+}
+
+fn gone() -> Error {
+    Error::ExecutorDied("was never started".into())
+}
+
+fn decimal(number: impl ToString) -> CString {
+    CString::new(number.to_string()).unwrap_or_default()
+}
+
+fn errno(e: rustix::io::Errno) -> Errno {
+    Errno::from_raw(e.raw_os_error())
+}
+
+fn launch_error(e: Errno) -> Error {
+    let error = Error::system("clone3 and execveat of", "the container's init", e);
+    match e {
+        Errno::EACCES => error.with_hint("is vm.memfd_noexec=2 set?"),
+        Errno::ENOSPC => {
+            error.with_hint("too many namespaces, see /proc/sys/user/max_*_namespaces")
+        }
+        Errno::EPERM => error.with_hint("new namespaces need CAP_SYS_ADMIN or a user namespace"),
+        Errno::EAGAIN => error.with_hint("process limit reached"),
+        Errno::ENOSYS => error.with_hint("Linux 5.14 or newer is needed"),
+        Errno::EBUSY => error.with_hint("the cgroup has controllers enabled for its children"),
+        _ => error,
+    }
+}
+
+fn set_rlimit(pid: i32, resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
+    let limit = |value: u64| (value != u64::MAX).then_some(value);
+    let known = RESOURCES.get(resource as usize).copied().ok_or(Errno::EINVAL)?;
+    let new = Rlimit { current: limit(soft), maximum: limit(hard) };
+    rustix::process::prlimit(rustix::process::Pid::from_raw(pid), known, new)
+        .map(|_| ())
+        .map_err(errno)
+}
+
+/// By their numbers in include/uapi/asm-generic/resource.h.
+const RESOURCES: [Resource; 16] = [
+    Resource::Cpu,
+    Resource::Fsize,
+    Resource::Data,
+    Resource::Stack,
+    Resource::Core,
+    Resource::Rss,
+    Resource::Nproc,
+    Resource::Nofile,
+    Resource::Memlock,
+    Resource::As,
+    Resource::Locks,
+    Resource::Sigpending,
+    Resource::Msgqueue,
+    Resource::Nice,
+    Resource::Rtprio,
+    Resource::Rttime,
+];
+
+/// A pidfd for a process that is not (or no longer) our child.
+pub(crate) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
+    let pid = rustix::process::Pid::from_raw(pid).ok_or(Errno::ESRCH)?;
+    rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(errno)
+}
+
+/// Sends a signal through a pidfd; `number` may be a realtime signal.
+pub(crate) fn send_signal(
+    pidfd: BorrowedFd<'_>,
+    signal: nix::sys::signal::Signal,
+) -> Result<(), Errno> {
+    let signal = Signal::from_named_raw(signal as i32).ok_or(Errno::EINVAL)?;
+    rustix::process::pidfd_send_signal(pidfd, signal).map_err(errno)
+}

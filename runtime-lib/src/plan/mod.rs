@@ -62,8 +62,6 @@ pub(crate) enum Source {
     Stdio(usize),
     /// `cgroup.procs` of the n-th cgroup, for writing.
     CgroupProcs(usize),
-    /// The cgroup v2 directory.
-    CgroupDir,
     /// A pidfd of the container's init: the handle to its namespaces.
     Pidfd,
     /// A namespace file, checked to be of the type.

@@ -1,1 +1,174 @@
-//! (in the making)
+//! Effects before the start: opens what a plan's slots need. Everything is owned; dropping it undoes
+//! it.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::stat::Mode;
+use rustix::mount::{OpenTreeFlags, open_tree};
+
+use crate::error::{Error, Result};
+use crate::plan::op::Slot;
+use crate::plan::{Input, Plan, Source};
+
+/// The executor, as the build script has made it.
+static EXECUTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/executor"));
+
+/// What the inputs of a plan are taken from.
+#[derive(Default)]
+pub(crate) struct Prepare<'a> {
+    /// The container's cgroup v2 directory.
+    pub cgroup_dir: Option<OwnedFd>,
+    /// `cgroup.procs` of the container's v1 cgroups.
+    pub cgroup_procs: Vec<OwnedFd>,
+    /// The listening start socket.
+    pub listener: Option<OwnedFd>,
+    /// Stdin, stdout, stderr.
+    pub stdio: Option<[OwnedFd; 3]>,
+    /// The init of the container that is entered.
+    pub pidfd: Option<BorrowedFd<'a>>,
+}
+
+/// Descriptors of a plan, ready for the executor.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// The runtime's end of the control socket.
+    pub control: OwnedFd,
+    /// For CLONE_INTO_CGROUP.
+    pub cgroup: Option<OwnedFd>,
+    fds: Vec<(Slot, OwnedFd)>,
+}
+
+impl Prepared {
+    /// Slots and descriptor numbers.
+    pub fn numbers(&self) -> Vec<(Slot, RawFd)> {
+        self.fds.iter().map(|(slot, fd)| (*slot, fd.as_raw_fd())).collect()
+    }
+}
+
+/// Opens everything that the plan's inputs name.
+pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let (control, executor) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)
+        .map_err(|e| Error::system("socketpair for", "the control socket", e))?;
+    let mut pool = Pool {
+        executor: Some(executor),
+        procs: from.cgroup_procs.into_iter().map(Some).collect(),
+        listener: from.listener,
+        stdio: from.stdio.map(|streams| streams.map(Some)).unwrap_or_default(),
+        pidfd: from.pidfd,
+    };
+    let mut fds = Vec::with_capacity(plan.inputs.len());
+    for input in &plan.inputs {
+        fds.push((input.slot, pool.take(input)?));
+    }
+    Ok(Prepared { control, cgroup: from.cgroup_dir, fds })
+}
+
+struct Pool<'a> {
+    executor: Option<OwnedFd>,
+    procs: Vec<Option<OwnedFd>>,
+    listener: Option<OwnedFd>,
+    stdio: [Option<OwnedFd>; 3],
+    pidfd: Option<BorrowedFd<'a>>,
+}
+
+impl Pool<'_> {
+    fn take(&mut self, input: &Input) -> Result<OwnedFd> {
+        let missing =
+            || Error::unsupported(&input.origin, format!("{:?} was not given", input.source));
+        match &input.source {
+            Source::Control => self.executor.take().ok_or_else(missing),
+            Source::StartListener => self.listener.take().ok_or_else(missing),
+            Source::Stdio(n) => self.stdio.get_mut(*n).and_then(Option::take).ok_or_else(missing),
+            Source::CgroupProcs(n) => {
+                self.procs.get_mut(*n).and_then(Option::take).ok_or_else(missing)
+            }
+            Source::Pidfd => {
+                let pidfd = self.pidfd.ok_or_else(missing)?;
+                pidfd.try_clone_to_owned().map_err(|e| Error::io("dup", "pidfd", &e))
+            }
+            Source::Namespace { path, .. } => namespace(path, &input.origin),
+            Source::Tree { path, recursive } => tree(path, *recursive, &input.origin),
+        }
+    }
+}
+
+fn namespace(path: &Path, origin: &str) -> Result<OwnedFd> {
+    open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(|e| {
+        let error = Error::system("open", format!("{origin}: namespace {}", path.display()), e);
+        if e == Errno::ENOENT { error.with_hint("the namespace does not exist") } else { error }
+    })
+}
+
+fn tree(path: &Path, recursive: bool, origin: &str) -> Result<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(rustix::fs::CWD, path, flags).map_err(|e| {
+        let object = format!("{origin}: {}", path.display());
+        Error::system("open_tree", object, Errno::from_raw(e.raw_os_error()))
+    })
+}
+
+/// The executor in a sealed memfd: nobody can change what runs (CVE-2019-5736).
+pub(crate) fn executor() -> Result<OwnedFd> {
+    sealed("teu-init", EXECUTOR, true)
+}
+
+/// Bytes in a memfd that nobody can change any more, positioned at the start.
+pub(crate) fn sealed(name: &str, content: &[u8], executable: bool) -> Result<OwnedFd> {
+    let failed = |e: std::io::Error| Error::io("write to memfd", name, &e);
+    let mut file = File::from(memory_file(name, executable)?);
+    file.write_all(content).map_err(failed)?;
+    if !executable {
+        std::io::Seek::rewind(&mut file).map_err(failed)?;
+    }
+    let all = SealFlag::F_SEAL_SEAL
+        | SealFlag::F_SEAL_SHRINK
+        | SealFlag::F_SEAL_GROW
+        | SealFlag::F_SEAL_WRITE;
+    fcntl(file.as_fd(), FcntlArg::F_ADD_SEALS(all))
+        .map_err(|e| Error::system("seal memfd", name, e))?;
+    Ok(file.into())
+}
+
+/// An empty memfd. MFD_EXEC and MFD_NOEXEC_SEAL are refused before Linux 6.3, where every memfd is
+/// executable.
+pub(crate) fn memory_file(name: &str, executable: bool) -> Result<OwnedFd> {
+    let kind = if executable { libc::MFD_EXEC } else { libc::MFD_NOEXEC_SEAL };
+    let base = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let file = match memfd_create(name, base | MFdFlags::from_bits_retain(kind)) {
+        Err(Errno::EINVAL) => memfd_create(name, base),
+        other => other,
+    };
+    file.map_err(|e| {
+        let error = Error::system("memfd_create", name, e);
+        if e == Errno::EACCES { error.with_hint("vm.memfd_noexec=2 forbids it") } else { error }
+    })
+}
+
+/// Descriptors from 3 on that shall be preserved have to be there before any other is opened, or a
+/// descriptor of the runtime's would be taken for one of the caller's.
+pub(crate) fn check_preserved(count: u32) -> Result<()> {
+    for number in 3..3u32.saturating_add(count) {
+        let open = i32::try_from(number).is_ok_and(is_open);
+        if !open {
+            let reason = format!("descriptor {number} of --preserve-fds={count} is not open");
+            return Err(Error::unsupported("preserve_fds", reason));
+        }
+    }
+    Ok(())
+}
+
+fn is_open(number: RawFd) -> bool {
+    // Only looked at through /proc: borrowing a number that may be closed would be unsound.
+    nix::sys::stat::lstat(format!("/proc/self/fd/{number}").as_str()).is_ok()
+}
