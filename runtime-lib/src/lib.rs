@@ -11,9 +11,12 @@
 //! `cgroup`, `state` and `lifecycle`. What enters the container is never this program but the
 //! sealed executor (`executor/`), which walks the plan.
 
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod cgroup;
 mod compile;
 mod error;
+#[cfg_attr(not(test), allow(dead_code))]
+mod fdio;
 mod host;
 mod id;
 mod launch;
@@ -21,6 +24,7 @@ mod lifecycle;
 mod plan;
 mod prepare;
 mod spec;
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod state;
 mod validate;
 
