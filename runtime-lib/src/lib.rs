@@ -11,9 +11,12 @@
 //! `cgroup`, `state` and `lifecycle`. What enters the container is never this program but the
 //! sealed executor (`executor/`), which walks the plan.
 
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod cgroup;
 mod compile;
 mod error;
+#[cfg_attr(not(test), allow(dead_code))]
+mod fdio;
 mod host;
 mod id;
 mod launch;
@@ -22,6 +25,7 @@ mod plan;
 mod prepare;
 #[allow(dead_code, unused_imports)]
 mod spec;
+#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod state;
 #[allow(dead_code, unused_imports)]
 mod validate;

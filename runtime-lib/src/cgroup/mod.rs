@@ -1,1 +1,40 @@
-//! (in the making)
+//! Cgroups through their filesystems, v1, hybrid and v2.
+//!
+//! ```text
+//! Layout::probe   which hierarchies are mounted where, and where the caller is in them
+//! Paths::resolve  the container's directory in each, from cgroupsPath (pure; kept in the record)
+//! Cgroup          creates, joins, lists, kills, freezes and removes them
+//! devices         the devices controller of v1
+//! ```
+//!
+//! The other controllers' settings get a module each beside `devices`.
+
+pub(crate) mod devices;
+mod freezer;
+mod kill;
+mod layout;
+mod manager;
+mod paths;
+mod tree;
+
+pub(crate) use layout::{Layout, Mode};
+pub(crate) use manager::Cgroup;
+pub(crate) use paths::{Paths, Place};
+
+/// Makes each test that needs root and real cgroups say that it was skipped, or fail where
+/// skipping is not accepted.
+#[cfg(test)]
+fn may_use_real_cgroups() -> bool {
+    let writable = |dir: &str| {
+        let flags = nix::unistd::AccessFlags::W_OK;
+        nix::unistd::access(dir, flags).is_ok()
+    };
+    let usable = nix::unistd::geteuid().is_root()
+        && (writable("/sys/fs/cgroup/freezer") || writable("/sys/fs/cgroup/cgroup.procs"));
+    if !usable {
+        let required = std::env::var("TEU_TEST_REQUIRE").is_ok_and(|list| list.contains("root"));
+        assert!(!required, "needs root and a writable cgroup filesystem");
+        eprintln!("SKIP: needs root and a writable cgroup filesystem");
+    }
+    usable
+}

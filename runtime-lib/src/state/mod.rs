@@ -1,9 +1,19 @@
 //! What is known of a container, on disk and to callers.
 
+mod procstat;
+mod record;
+mod status;
+mod store;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use procstat::ProcStat;
+pub(crate) use record::{Record, now};
+pub(crate) use status::{INIT_COMM, find_init, status};
+pub(crate) use store::{Entry, Lock, START_SOCKET, Store};
 
 /// A container's status as the runtime specification names it, with runc's `paused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

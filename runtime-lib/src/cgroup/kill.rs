@@ -1,0 +1,74 @@
+//! Signals to everything in a cgroup.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpid};
+
+use super::layout::Mode;
+use super::paths::{Paths, Place};
+use super::tree::is_gone;
+use super::{freezer, tree};
+use crate::error::{Error, Result};
+use crate::fdio;
+
+/// How long freezing is tried before processes are killed on the run.
+const FREEZE_PATIENCE: Duration = Duration::from_millis(500);
+/// How long processes that multiply are hunted.
+const HUNT: Duration = Duration::from_secs(2);
+
+/// Signals every process in the cgroup and below it once; SIGKILL also those that appear while it
+/// is at work. The processes need not have ended when it returns.
+pub(super) fn kill_all(paths: &Paths, signal: Signal) -> Result<()> {
+    let Some(main) = paths.main() else { return Ok(()) };
+    if signal != Signal::SIGKILL {
+        return signal_once(main, signal).map(drop);
+    }
+    if kill_unified(paths)? && paths.mode == Mode::V2 {
+        return Ok(());
+    }
+    // Without a freezer (rootless), or where freezing fails, the hunt must do.
+    let frozen = freezer::freeze(paths, FREEZE_PATIENCE).is_ok();
+    let hunted = hunt(main, frozen);
+    // A frozen process of v1 dies only when it is thawed, also if it was frozen before.
+    freezer::thaw(paths).and(hunted)
+}
+
+/// `cgroup.kill` takes all at once, with those being forked. False where that is not possible: the
+/// cgroup is threaded, or there is none in the v2 hierarchy.
+fn kill_unified(paths: &Paths) -> Result<bool> {
+    let Some(place) = &paths.unified else { return Ok(false) };
+    let file = place.dir.join("cgroup.kill");
+    match fdio::write(&file, b"1") {
+        Ok(()) => Ok(true),
+        Err(e) if is_gone(e) || e == Errno::EOPNOTSUPP => Ok(false),
+        Err(e) => Err(Error::system("write", file.display(), e)),
+    }
+}
+
+fn hunt(main: &Place, frozen: bool) -> Result<()> {
+    let deadline = Instant::now() + HUNT;
+    while signal_once(main, Signal::SIGKILL)? > 0 && !frozen && Instant::now() < deadline {
+        sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Signals each process, all of them even if one refuses, and tells how many there were. The
+/// caller itself is left out: a library must not kill its program because that was put here.
+fn signal_once(main: &Place, signal: Signal) -> Result<usize> {
+    let deadline = Instant::now() + HUNT;
+    let listed = tree::pids(&main.dir, deadline);
+    let mut pids = listed.map_err(|e| Error::system("list processes of", main.dir.display(), e))?;
+    pids.retain(|&pid| pid != getpid().as_raw());
+    let mut refused = None;
+    for &pid in &pids {
+        match kill(Pid::from_raw(pid), signal) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(e) => refused = refused.or(Some(Error::system("kill", pid, e))),
+        }
+    }
+    refused.map_or(Ok(pids.len()), Err)
+}

@@ -1,0 +1,365 @@
+//! A container's cgroup: made, joined, asked, frozen, killed, removed.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode as FileMode;
+use nix::unistd::{getpid, mkdir};
+
+use super::freezer::{self, Freeze};
+use super::layout::Mode;
+use super::paths::{Paths, Place};
+use super::{kill, tree};
+use crate::error::{Error, Result};
+use crate::fdio;
+
+/// Processes that were killed leave their cgroup a little later.
+const REMOVE_PATIENCE: Duration = Duration::from_secs(2);
+const FREEZE_PATIENCE: Duration = Duration::from_secs(10);
+const LIST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A container's directories in all hierarchies.
+#[derive(Debug)]
+pub(crate) struct Cgroup {
+    paths: Paths,
+    made: Vec<Made>,
+}
+
+/// A directory that [`Cgroup::create`] made, in the order of making.
+#[derive(Debug)]
+struct Made {
+    dir: PathBuf,
+    /// The container's own, not a parent of it.
+    leaf: bool,
+}
+
+impl Cgroup {
+    /// The cgroup of a container that exists.
+    pub(crate) fn open(paths: Paths) -> Self {
+        Self { paths, made: Vec::new() }
+    }
+
+    /// Makes what is missing. A cgroup that exists must be empty and not frozen. On failure
+    /// nothing that was made is left.
+    pub(crate) fn create(wanted: Paths) -> Result<Self> {
+        let Paths { mode, v1, unified, best_effort } = wanted;
+        let paths = Paths { mode, best_effort, ..Paths::default() };
+        let mut cgroup = Self { paths, made: Vec::new() };
+        match cgroup.make_all(v1, unified) {
+            Ok(()) => Ok(cgroup),
+            Err(e) => {
+                cgroup.undo();
+                Err(e)
+            }
+        }
+    }
+
+    /// Where it is. After `create` without what permissions forbade.
+    pub(crate) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    fn make_all(&mut self, v1: Vec<Place>, unified: Option<Place>) -> Result<()> {
+        for place in v1 {
+            if self.make_or_skip(&place)? {
+                self.paths.v1.push(place);
+            }
+        }
+        if let Some(place) = unified
+            && self.make_or_skip(&place)?
+        {
+            self.paths.unified = Some(place);
+        }
+        // Under a frozen ancestor the container's first process would never get to run.
+        match freezer::state(&self.paths)? {
+            Freeze::No => Ok(()),
+            Freeze::Own | Freeze::Inherited => {
+                Err(Error::WrongStatus("container's cgroup unexpectedly frozen".into()))
+            }
+        }
+    }
+
+    /// False if it may not be made and the container can do without.
+    fn make_or_skip(&mut self, place: &Place) -> Result<bool> {
+        let before = self.made.len();
+        match self.make(place) {
+            Ok(()) => Ok(true),
+            Err(e) if is_denied(&e) && self.can_do_without(place) => {
+                remove_made(self.made.split_off(before));
+                Ok(false)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Besides what rootless containers do without, hierarchies that limit nothing, as in runc.
+    fn can_do_without(&self, place: &Place) -> bool {
+        let companion = place.controllers.is_empty() && self.paths.mode == Mode::V1;
+        self.paths.best_effort || companion || place.is_systemd()
+    }
+
+    fn make(&mut self, place: &Place) -> Result<()> {
+        let fresh = self.make_dir(place)?;
+        if place.has("cpuset") {
+            inherit_cpuset(place, fresh)?;
+        }
+        if place.controllers.is_empty() && self.paths.mode == Mode::V2 {
+            enable_controllers(place)?;
+        }
+        if fresh { Ok(()) } else { refuse_populated(place) }
+    }
+
+    /// True if the directory was not there. The usual case is one system call.
+    fn make_dir(&mut self, place: &Place) -> Result<bool> {
+        let made = match make_one(&place.dir) {
+            Err(Errno::ENOENT) => {
+                self.make_parents(place)?;
+                make_one(&place.dir)
+            }
+            other => other,
+        };
+        let fresh = made.map_err(|e| Error::system("mkdir", place.dir.display(), e))?;
+        if fresh {
+            self.made.push(Made { dir: place.dir.clone(), leaf: true });
+        }
+        Ok(fresh)
+    }
+
+    fn make_parents(&mut self, place: &Place) -> Result<()> {
+        for dir in parents(place) {
+            let fresh = make_one(dir).map_err(|e| Error::system("mkdir", dir.display(), e))?;
+            if fresh {
+                self.made.push(Made { dir: dir.to_owned(), leaf: false });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what [`Cgroup::create`] made, with the sub-cgroups a container made in it; not what
+    /// was there before, nor parents that others use by now.
+    pub(crate) fn undo(&mut self) {
+        remove_made(std::mem::take(&mut self.made));
+    }
+
+    /// The `tasks` file of every v1 hierarchy, for the container's first process to write `0` to
+    /// while it has one thread. `cgroup.procs` would do the same, but takes the lock that keeps
+    /// all the machine's processes from forking, for which the kernel waits out an RCU grace
+    /// period: 10 ms where nothing else did so lately. A thread that moves itself needs no lock.
+    pub(crate) fn join_fds(&self) -> Result<Vec<OwnedFd>> {
+        let mut fds = Vec::with_capacity(self.paths.v1.len());
+        for place in &self.paths.v1 {
+            let file = place.dir.join("tasks");
+            match open(&file, OFlag::O_WRONLY | OFlag::O_CLOEXEC, FileMode::empty()) {
+                Ok(fd) => fds.push(fd),
+                Err(e) if denies(e) && self.can_do_without(place) => {}
+                Err(e) => return Err(Error::system("open", file.display(), e)),
+            }
+        }
+        Ok(fds)
+    }
+
+    /// The directory in the v2 hierarchy, also a hybrid host's, for `CLONE_INTO_CGROUP`.
+    pub(crate) fn unified_fd(&self) -> Result<Option<OwnedFd>> {
+        let Some(place) = &self.paths.unified else { return Ok(None) };
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let fd = open(&place.dir, flags, FileMode::empty());
+        fd.map(Some).map_err(|e| Error::system("open", place.dir.display(), e))
+    }
+
+    /// All processes in it and below it, sorted.
+    pub(crate) fn pids(&self) -> Result<Vec<i32>> {
+        self.paths.main().map_or(Ok(Vec::new()), list)
+    }
+
+    /// Signals every process in it and below it. With SIGKILL it is thawed, and processes that
+    /// appear meanwhile are killed too. No error if the cgroup is gone. Does nothing if the
+    /// container has no cgroup (rootless): see [`Paths::is_empty`].
+    pub(crate) fn kill_all(&self, signal: Signal) -> Result<()> {
+        kill::kill_all(&self.paths, signal)
+    }
+
+    /// Stops every process; if that cannot be done in time, none.
+    pub(crate) fn freeze(&self) -> Result<()> {
+        // It would stop the caller half way, and nobody would be there to thaw it.
+        if self.pids()?.contains(&getpid().as_raw()) {
+            let text = "cannot freeze: the calling process is in the container's cgroup";
+            return Err(Error::WrongStatus(text.into()));
+        }
+        freezer::freeze(&self.paths, FREEZE_PATIENCE)
+    }
+
+    /// Lets all processes run on.
+    pub(crate) fn thaw(&self) -> Result<()> {
+        freezer::thaw(&self.paths)
+    }
+
+    /// Whether it was frozen by itself, not with an ancestor.
+    pub(crate) fn is_frozen(&self) -> Result<bool> {
+        self.paths.is_frozen()
+    }
+
+    /// Removes it and all below it from every hierarchy. Waits a little for processes that are
+    /// about to end; what is gone already is no error.
+    pub(crate) fn remove(&self) -> Result<()> {
+        remove_dirs(self.paths.places().map(|place| place.dir.as_path()).collect())
+    }
+}
+
+/// The directories between the mount point and the container's, the highest first.
+fn parents(place: &Place) -> Vec<&Path> {
+    let above = place.dir.ancestors().skip(1);
+    let mut dirs: Vec<_> = above.take_while(|dir| *dir != place.mount).collect();
+    dirs.reverse();
+    dirs
+}
+
+fn make_one(dir: &Path) -> Result<bool, Errno> {
+    match mkdir(dir, FileMode::from_bits_truncate(0o755)) {
+        Ok(()) => Ok(true),
+        Err(Errno::EEXIST) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+fn denies(errno: Errno) -> bool {
+    matches!(errno, Errno::EACCES | Errno::EPERM | Errno::EROFS)
+}
+
+fn is_denied(e: &Error) -> bool {
+    e.errno().is_some_and(denies)
+}
+
+fn list(place: &Place) -> Result<Vec<i32>> {
+    let pids = tree::pids(&place.dir, Instant::now() + LIST_PATIENCE);
+    pids.map_err(|e| Error::system("list processes of", place.dir.display(), e))
+}
+
+fn refuse_populated(place: &Place) -> Result<()> {
+    match list(place)?.len() {
+        0 => Ok(()),
+        n => {
+            let text = format!("container's cgroup is not empty: {n} process(es) found");
+            Err(Error::WrongStatus(text))
+        }
+    }
+}
+
+/// A new v1 cpuset is empty, and a process cannot join it (ENOSPC): it gets what its parent has,
+/// and that what its own parent has, up to the root, which has all. Limits come later and are
+/// written over it.
+fn inherit_cpuset(place: &Place, fresh: bool) -> Result<()> {
+    for name in ["cpuset.cpus", "cpuset.mems"] {
+        let mut missing = Vec::new();
+        let mut value = Vec::new();
+        for dir in place.dir.ancestors() {
+            let file = dir.join(name);
+            if !(fresh && dir == place.dir) {
+                value = fdio::read(&file).map_err(|e| Error::system("read", file.display(), e))?;
+            }
+            if !value.trim_ascii().is_empty() || dir == place.mount {
+                break;
+            }
+            missing.push(file);
+        }
+        for file in missing.iter().rev() {
+            fdio::write(file, &value).map_err(|e| Error::system("write", file.display(), e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Hands all controllers down to the container, as runc does. Where one cannot be handed down
+/// (processes in an ancestor, no delegation), the limit that needs it says so.
+fn enable_controllers(place: &Place) -> Result<()> {
+    let controllers = |dir: &Path| {
+        let file = dir.join("cgroup.controllers");
+        let data = fdio::read(&file).map_err(|e| Error::system("read", file.display(), e))?;
+        Ok::<_, Error>(String::from_utf8_lossy(&data).trim().to_owned())
+    };
+    if controllers(&place.dir)? == controllers(&place.mount)? {
+        return Ok(());
+    }
+    for dir in std::iter::once(place.mount.as_path()).chain(parents(place)) {
+        let file = dir.join("cgroup.subtree_control");
+        let orders: Vec<_> =
+            controllers(dir)?.split_ascii_whitespace().map(|name| format!("+{name}")).collect();
+        // One that is refused makes the kernel refuse all that stand in the same write.
+        if fdio::write(&file, orders.join(" ").as_bytes()).is_err() {
+            for order in &orders {
+                let _ = fdio::write(&file, order.as_bytes());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remove_made(made: Vec<Made>) {
+    let leaves = made.iter().filter(|made| made.leaf).map(|made| made.dir.as_path());
+    drop(remove_dirs(leaves.collect()));
+    for parent in made.iter().rev().filter(|made| !made.leaf) {
+        drop(std::fs::remove_dir(&parent.dir));
+    }
+}
+
+/// Removes cgroups with all below them. One deadline for all, since they wait for the same
+/// processes; one that fails does not keep the others.
+fn remove_dirs(mut dirs: Vec<&Path>) -> Result<()> {
+    let deadline = Instant::now() + REMOVE_PATIENCE;
+    let mut pause = Duration::from_millis(1);
+    let mut failure = None;
+    loop {
+        let mut busy = None;
+        dirs.retain(|dir| match remove_one(dir, deadline) {
+            Ok(()) => false,
+            Err(e @ (Errno::EBUSY | Errno::ENOTEMPTY)) => {
+                busy = Some(
+                    Error::system("rmdir", dir.display(), e).with_hint("processes are still in it"),
+                );
+                true
+            }
+            Err(e) => {
+                failure = Some(Error::system("rmdir", dir.display(), e));
+                false
+            }
+        });
+        let late = Instant::now() > deadline;
+        match busy {
+            Some(e) if late => return Err(e),
+            Some(_) => {}
+            None => return failure.map_or(Ok(()), Err),
+        }
+        sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
+
+fn remove_one(dir: &Path, deadline: Instant) -> Result<(), Errno> {
+    let removed = match rmdir(dir) {
+        Err(Errno::EBUSY | Errno::ENOTEMPTY) => {
+            tree::remove_below(dir, deadline)?;
+            rmdir(dir)
+        }
+        other => other,
+    };
+    match removed {
+        Err(Errno::ENOENT) => Ok(()),
+        // A read-only mount says so also of what is not there.
+        Err(e) if denies(e) && matches!(dir.try_exists(), Ok(false)) => Ok(()),
+        other => other,
+    }
+}
+
+fn rmdir(dir: &Path) -> Result<(), Errno> {
+    use nix::fcntl::AT_FDCWD;
+    use nix::unistd::{UnlinkatFlags, unlinkat};
+    unlinkat(AT_FDCWD, dir, UnlinkatFlags::RemoveDir)
+}
+
+#[cfg(test)]
+#[path = "manager_tests.rs"]
+mod tests;

@@ -1,0 +1,60 @@
+//! Small files through descriptors, in as few system calls as they take.
+//!
+//! `std::fs` asks for a file's size and position before it reads; state, `/proc` and cgroup files
+//! are too small and too often read for that.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::Mode;
+
+/// No file that is read here is honestly larger (a state or config file, a list of pids).
+const MAX_LEN: usize = 64 << 20;
+
+/// Reads `name` under `dir`, of which the last component may not be a symbolic link.
+pub(crate) fn read_at(dir: impl AsFd, name: &Path) -> Result<Vec<u8>, Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    read_to_end(openat(dir, name, flags, Mode::empty())?.as_fd())
+}
+
+/// Reads the file at `path`.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Errno> {
+    read_at(AT_FDCWD, path)
+}
+
+/// Writes `data` to an existing kernel file in one system call: each write is one command.
+pub(crate) fn write(path: &Path, data: &[u8]) -> Result<(), Errno> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    let file = openat(AT_FDCWD, path, flags, Mode::empty())?;
+    write_once(file.as_fd(), data)
+}
+
+/// One write, repeated only if a signal came before anything was done.
+pub(crate) fn write_once(file: BorrowedFd<'_>, data: &[u8]) -> Result<(), Errno> {
+    loop {
+        match nix::unistd::write(file, data) {
+            Ok(n) if n == data.len() => return Ok(()),
+            Ok(_) => return Err(Errno::EIO),
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+fn read_to_end(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    let mut data = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        match nix::unistd::read(file, &mut chunk) {
+            Ok(0) => return Ok(data),
+            Ok(n) => data.extend(chunk.iter().take(n)),
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(e),
+        }
+        if data.len() > MAX_LEN {
+            return Err(Errno::EFBIG);
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The directory of a container's state: `<root>/<id>`.
+//!
+//! ```text
+//! state.json   the record       config.json   the config as it was at create
+//! start.sock   there while the container waits for `start`
+//! ```
+//!
+//! All of it is reached through the descriptor of the directory, which is taken once. The lock is
+//! an flock of the directory itself, so a crash releases it and leaves no lock file behind.
+
+use std::fs::DirBuilder;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, open, openat, renameat};
+use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::record::Record;
+use crate::error::{Error, Result};
+use crate::fdio;
+use crate::id::ContainerId;
+
+const RECORD: &str = "state.json";
+const CONFIG: &str = "config.json";
+/// Present while the container waits for `start`.
+pub(crate) const START_SOCKET: &str = "start.sock";
+
+/// How long a verb waits for another one on the same container.
+const LOCK_DEADLINE: Duration = Duration::from_secs(10);
+/// An entry holds five files at most; more than this is not ours to empty.
+const MAX_FILES: usize = 64;
+
+const DIRECTORY: OFlag =
+    OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+/// The state root.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    root: PathBuf,
+}
+
+/// A container's directory, whether or not it is locked.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    root: OwnedFd,
+    dir: OwnedFd,
+    path: PathBuf,
+    id: ContainerId,
+}
+
+/// Excludes every other holder, in this process too, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _dir: Flock<OwnedFd>,
+}
+
+impl Store {
+    /// Nothing is created or looked at yet.
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Makes the container's directory, and the root if it is missing. Of several that race for
+    /// an id exactly one wins.
+    pub(crate) fn create(&self, id: &ContainerId) -> Result<(Entry, Lock)> {
+        let root = match self.open_root() {
+            Err(Errno::ENOENT) => {
+                let made = DirBuilder::new().recursive(true).mode(0o711).create(&self.root);
+                made.map_err(|e| Error::io("mkdir", &self.root, &e))?;
+                self.open_root()
+            }
+            other => other,
+        };
+        let root = root.map_err(|e| Error::system("open", self.root.display(), e))?;
+        match mkdirat(&root, id.as_str(), Mode::S_IRWXU) {
+            Ok(()) => {}
+            Err(Errno::EEXIST) => return Err(Error::AlreadyExists),
+            Err(e) => return Err(Error::system("mkdir", self.root.join(id.as_str()).display(), e)),
+        }
+        let entry = self.open_in(root, id)?;
+        let lock = entry.lock()?;
+        Ok((entry, lock))
+    }
+
+    /// An existing container's directory.
+    pub(crate) fn open(&self, id: &ContainerId) -> Result<Entry> {
+        match self.open_root() {
+            Ok(root) => self.open_in(root, id),
+            Err(Errno::ENOENT) => Err(Error::NotFound),
+            Err(e) => Err(Error::system("open", self.root.display(), e)),
+        }
+    }
+
+    /// The ids under the root, sorted. What cannot be a container's directory is passed over.
+    pub(crate) fn ids(&self) -> Result<Vec<ContainerId>> {
+        let failed = |e| Error::system("read directory", self.root.display(), e);
+        let mut dir = match Dir::open(&self.root, DIRECTORY, Mode::empty()) {
+            Ok(dir) => dir,
+            Err(Errno::ENOENT) => return Ok(Vec::new()),
+            Err(e) => return Err(failed(e)),
+        };
+        let mut ids = Vec::new();
+        for item in dir.iter() {
+            let item = item.map_err(failed)?;
+            // Filesystems that do not tell the type leave it to `open`.
+            if item.file_type().is_none_or(|kind| kind == Type::Directory) {
+                let name = item.file_name().to_str().ok();
+                ids.extend(name.and_then(|name| name.parse::<ContainerId>().ok()));
+            }
+        }
+        ids.sort();
+        Ok(ids)
+    }
+
+    fn open_root(&self) -> Result<OwnedFd, Errno> {
+        // The root itself may be a symbolic link: it is the administrator's.
+        open(&self.root, DIRECTORY.difference(OFlag::O_NOFOLLOW), Mode::empty())
+    }
+
+    fn open_in(&self, root: OwnedFd, id: &ContainerId) -> Result<Entry> {
+        let path = self.root.join(id.as_str());
+        match openat(&root, id.as_str(), DIRECTORY, Mode::empty()) {
+            Ok(dir) => Ok(Entry { root, dir, path, id: id.clone() }),
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Err(Error::NotFound),
+            Err(e) => Err(Error::system("open", path.display(), e)),
+        }
+    }
+}
+
+impl Entry {
+    /// The container's id.
+    pub(crate) fn id(&self) -> &ContainerId {
+        &self.id
+    }
+
+    /// Where it is, for messages and for what can only take a path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory.
+    pub(crate) fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// Waits, but not for ever, until nobody else holds the lock. [`Error::NotFound`] if the
+    /// directory was removed meanwhile.
+    pub(crate) fn lock(&self) -> Result<Lock> {
+        self.lock_within(LOCK_DEADLINE)
+    }
+
+    /// Whether someone holds the lock now. True also for the caller's own.
+    pub(crate) fn is_locked(&self) -> Result<bool> {
+        match self.try_lock(self.reopen()?) {
+            Ok(_) => Ok(false),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(true),
+            Err((_, e)) => Err(self.failed("flock", e)),
+        }
+    }
+
+    fn lock_within(&self, patience: Duration) -> Result<Lock> {
+        let deadline = Instant::now() + patience;
+        let mut pause = Duration::from_micros(200);
+        let mut dir = self.reopen()?;
+        loop {
+            match self.try_lock(dir) {
+                // A directory that was removed while we waited can still be locked.
+                Ok(lock) if self.is_removed()? => {
+                    drop(lock);
+                    return Err(Error::NotFound);
+                }
+                Ok(lock) => return Ok(lock),
+                Err((again, Errno::EWOULDBLOCK | Errno::EINTR)) if Instant::now() < deadline => {
+                    dir = again;
+                }
+                Err((_, Errno::EWOULDBLOCK)) => {
+                    return Err(Error::system("lock", &self.id, Errno::EWOULDBLOCK)
+                        .with_hint("another operation on this container has not finished"));
+                }
+                Err((_, e)) => return Err(self.failed("flock", e)),
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// flock belongs to the open file description: only a fresh one excludes other threads of
+    /// this process.
+    fn reopen(&self) -> Result<OwnedFd> {
+        openat(&self.dir, ".", DIRECTORY, Mode::empty()).map_err(|e| match e {
+            Errno::ENOENT => Error::NotFound,
+            e => self.failed("open", e),
+        })
+    }
+
+    fn try_lock(&self, dir: OwnedFd) -> Result<Lock, (OwnedFd, Errno)> {
+        Flock::lock(dir, FlockArg::LockExclusiveNonblock).map(|dir| Lock { _dir: dir })
+    }
+
+    fn is_removed(&self) -> Result<bool> {
+        fstat(&self.dir).map(|stat| stat.st_nlink == 0).map_err(|e| self.failed("stat", e))
+    }
+
+    /// Replaces the record, all or nothing. The caller holds the lock.
+    pub(crate) fn write_record(&self, record: &Record) -> Result<()> {
+        self.replace(RECORD, &record.to_json(&self.path.join(RECORD))?)
+    }
+
+    /// The record; `None` if none was written yet.
+    pub(crate) fn read_record(&self) -> Result<Option<Record>> {
+        let data = self.read_file(RECORD)?;
+        data.map(|data| Record::parse(&data, &self.path.join(RECORD))).transpose()
+    }
+
+    /// Keeps the config as later verbs shall see it. The caller holds the lock.
+    pub(crate) fn write_config(&self, json: &[u8]) -> Result<()> {
+        self.replace(CONFIG, json)
+    }
+
+    /// The config; `None` if none was written yet.
+    pub(crate) fn read_config(&self) -> Result<Option<Vec<u8>>> {
+        self.read_file(CONFIG)
+    }
+
+    /// Whether the container still waits for `start`.
+    pub(crate) fn has_start_socket(&self) -> Result<bool> {
+        match fstatat(&self.dir, START_SOCKET, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(e) => Err(self.failed_at("stat", START_SOCKET, e)),
+        }
+    }
+
+    /// Removes the directory and the files in it. The caller holds the lock and drops it after;
+    /// what is gone already is no error.
+    pub(crate) fn remove(self) -> Result<()> {
+        self.remove_files()?;
+        if self.is_removed()? {
+            // Whoever removed it made room for a new one of the same name: leave that alone.
+            return Ok(());
+        }
+        match unlinkat(&self.root, self.id.as_str(), UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(e) => Err(self.failed("rmdir", e)),
+        }
+    }
+
+    fn remove_files(&self) -> Result<()> {
+        let failed = |e| self.failed("read directory", e);
+        let mut dir = match Dir::openat(&self.dir, ".", DIRECTORY, Mode::empty()) {
+            Ok(dir) => dir,
+            Err(Errno::ENOENT) => return Ok(()),
+            Err(e) => return Err(failed(e)),
+        };
+        for item in dir.iter().take(MAX_FILES) {
+            let item = item.map_err(failed)?;
+            let name = item.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            match unlinkat(&self.dir, name, UnlinkatFlags::NoRemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(e) => return Err(self.failed_at("unlink", &name.to_string_lossy(), e)),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_file(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match fdio::read_at(&self.dir, Path::new(name)) {
+            Ok(data) => Ok(Some(data)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(e) => Err(self.failed_at("read", name, e)),
+        }
+    }
+
+    /// Readers see the old file or the new one. The temporary name is fixed, so that one left by
+    /// a crash is overwritten; the lock keeps two writers apart.
+    fn replace(&self, name: &str, data: &[u8]) -> Result<()> {
+        let temporary = format!("{name}.tmp");
+        let flags = OFlag::O_WRONLY
+            | OFlag::O_CREAT
+            | OFlag::O_TRUNC
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_CLOEXEC;
+        let file = openat(&self.dir, temporary.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)
+            .map_err(|e| self.failed_at("create", &temporary, e))?;
+        std::io::Write::write_all(&mut std::fs::File::from(file), data)
+            .map_err(|e| Error::io("write", self.path.join(&temporary), &e))?;
+        renameat(&self.dir, temporary.as_str(), &self.dir, name)
+            .map_err(|e| self.failed_at("rename", &temporary, e))
+    }
+
+    fn failed(&self, action: &'static str, errno: Errno) -> Error {
+        Error::system(action, self.path.display(), errno)
+    }
+
+    fn failed_at(&self, action: &'static str, name: &str, errno: Errno) -> Error {
+        Error::system(action, self.path.join(name).display(), errno)
+    }
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
