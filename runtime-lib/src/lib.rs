@@ -11,11 +11,9 @@
 //! `cgroup`, `state` and `lifecycle`. What enters the container is never this program but the
 //! sealed executor (`executor/`), which walks the plan.
 
-#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod cgroup;
 mod compile;
 mod error;
-#[cfg_attr(not(test), allow(dead_code))]
 mod fdio;
 mod host;
 mod id;
@@ -23,16 +21,14 @@ mod launch;
 mod lifecycle;
 mod plan;
 mod prepare;
-#[allow(dead_code, unused_imports)]
 mod spec;
-#[cfg_attr(not(test), allow(dead_code, unused_imports))]
 mod state;
-#[allow(dead_code, unused_imports)]
 mod validate;
 
 pub use error::{Error, ErrorKind, Result};
 pub use id::ContainerId;
 pub use lifecycle::{
     Container, CreateOptions, ExecOptions, KillTarget, Process, Runtime, RuntimeOptions, Stdio,
+    Warn,
 };
 pub use state::{State, Status};

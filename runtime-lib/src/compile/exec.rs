@@ -1,6 +1,7 @@
 //! A further process in a container, and hooks in the container's namespaces.
 
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use oci_spec::runtime::{Hook, Process, Spec};
 
@@ -19,6 +20,8 @@ pub(crate) struct ExecRequest<'a> {
     /// The container's own config, as it was at create.
     pub spec: &'a Spec,
     pub process: &'a Process,
+    /// What to execute, if it is not to be looked up by the first argument.
+    pub program: Option<&'a Path>,
     pub host: &'a HostFacts,
     pub cgroup: &'a CgroupShape,
     pub own_stdio: bool,
@@ -31,7 +34,7 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     let stdio = process::stdio_inputs(&mut plan, request.own_stdio);
     enter(&mut plan, request.spec, Some(request))?;
     let setgroups = if request.host.privileged() { Setgroups::Allowed } else { Setgroups::Unknown };
-    let program = process::become_user(&mut plan, request.process, setgroups);
+    let program = process::become_user(&mut plan, request.process, request.program, setgroups);
     process::seal(&mut plan, &stdio, request.preserve_fds);
     process::lookup(&mut plan, &program);
     let rlimits = process::rlimit_steps(request.process);

@@ -11,7 +11,7 @@ use super::credentials::{self, Setgroups};
 use super::{Compiler, Pinned};
 use crate::host::HostFacts;
 use crate::plan::op::{List, Op, Slot, Text, signal};
-use crate::plan::{Builder, RuntimeStep, Source};
+use crate::plan::{Builder, HookKind, RuntimeStep, Source};
 use crate::spec::{Namespace, namespace};
 
 const PR_SET_DUMPABLE: u32 = 4;
@@ -78,7 +78,7 @@ fn write_oom_score_adj(plan: &mut Builder, adjustment: i32) {
 pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     let process = c.request.spec.process().as_ref();
     let setgroups = setgroups(c);
-    let program = process.map(|process| become_user(&mut c.plan, process, setgroups));
+    let program = process.map(|process| become_user(&mut c.plan, process, None, setgroups));
     seal(&mut c.plan, &pinned.stdio, c.request.preserve_fds);
     if let Some(program) = &program {
         lookup(&mut c.plan, program);
@@ -88,6 +88,11 @@ pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     c.plan.runtime(RuntimeStep::Await(signal::READY));
     process.map(rlimit_steps).into_iter().flatten().for_each(|step| c.plan.runtime(step));
     c.plan.runtime(RuntimeStep::SaveState);
+    if pinned.listener.is_none()
+        && !super::hooks(c.request.spec, HookKind::StartContainer).is_empty()
+    {
+        c.plan.runtime(RuntimeStep::Hooks(HookKind::StartContainer));
+    }
     c.plan.runtime(RuntimeStep::Answer(signal::READY));
     match pinned.listener {
         Some(listener) => c.plan.push(Op::Accept { listener }),
@@ -153,7 +158,12 @@ pub(super) struct Program {
 }
 
 /// Environment, ids and capabilities.
-pub(super) fn become_user(plan: &mut Builder, process: &Process, setgroups: Setgroups) -> Program {
+pub(super) fn become_user(
+    plan: &mut Builder,
+    process: &Process,
+    program: Option<&Path>,
+    setgroups: Setgroups,
+) -> Program {
     plan.origin("process.env");
     let envp = environment(plan, process);
     plan.origin("process.args");
@@ -161,7 +171,13 @@ pub(super) fn become_user(plan: &mut Builder, process: &Process, setgroups: Setg
     let argv: Vec<Text> = args.iter().map(|arg| plan.text(arg)).collect();
     let argv = plan.texts(&argv);
     let name = args.first().map_or("", String::as_str);
-    let candidates = candidates(plan, name, process.env().as_deref().unwrap_or_default());
+    let candidates = match program {
+        Some(path) => {
+            let path = plan.text(path_bytes(path));
+            plan.texts(&[path])
+        }
+        None => candidates(plan, name, process.env().as_deref().unwrap_or_default()),
+    };
     credentials::assume(plan, process, setgroups);
     Program { argv, envp, candidates }
 }

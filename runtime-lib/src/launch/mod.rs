@@ -223,7 +223,16 @@ impl Drive<'_> {
 }
 
 /// The next packet: a signal, or nothing because the other end is closed; a failure is an error.
-pub(crate) fn receive(control: &OwnedFd, plan: &Plan) -> Result<Option<Record>> {
+fn receive(control: &OwnedFd, plan: &Plan) -> Result<Option<Record>> {
+    match packet(control)? {
+        (Some(record), detail) if record.kind == Record::FAILURE => {
+            Err(plan.failure(record, &detail))
+        }
+        (record, _) => Ok(record),
+    }
+}
+
+fn packet(control: &OwnedFd) -> Result<(Option<Record>, Vec<u8>)> {
     let mut packet = [0; Record::SIZE + Record::DETAIL];
     let len = loop {
         match recv(control.as_raw_fd(), &mut packet, MsgFlags::empty()) {
@@ -232,13 +241,15 @@ pub(crate) fn receive(control: &OwnedFd, plan: &Plan) -> Result<Option<Record>> 
             other => break other.map_err(|e| Error::system("recv", "control socket", e))?,
         }
     };
-    let Some(record) = Record::from_bytes(packet.get(..len).unwrap_or_default()) else {
-        return Ok(None);
-    };
-    if record.kind == Record::FAILURE {
-        return Err(plan.failure(record, packet.get(Record::SIZE..len).unwrap_or_default()));
-    }
-    Ok(Some(record))
+    let packet = packet.get(..len).unwrap_or_default();
+    let detail = packet.get(Record::SIZE..).unwrap_or_default().to_vec();
+    Ok((Record::from_bytes(packet), detail))
+}
+
+/// What a started executor says: nothing (it has exec'd), or the errno of its exec.
+pub(crate) fn receive_start(connection: &OwnedFd) -> Result<Option<i32>> {
+    let (record, _) = packet(connection)?;
+    Ok(record.filter(|record| record.kind == Record::FAILURE).map(|record| record.errno))
 }
 
 fn gone() -> Error {

@@ -1,101 +1,44 @@
 //! The verbs: create, start, exec, kill, delete, and what they work on.
 
-use std::collections::BTreeMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
+mod create;
+mod delete;
+mod exec;
+mod files;
+mod hooks;
+mod kill;
+mod options;
+mod process;
+mod start;
+
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 
-use crate::error::{Error, Result};
-use crate::id::ContainerId;
-use crate::state::{State, Status};
+pub use options::{CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, Warn};
+pub use process::Process;
 
-/// How a [`Runtime`] behaves for all its containers.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct RuntimeOptions {
-    /// `None`: decide by the effective uid and the user namespace, as runc's `--rootless=auto`.
-    /// `Some(true)`: cgroup permission errors are tolerated where runc tolerates them.
-    pub rootless: Option<bool>,
-}
+use crate::error::{Error, Result};
+use crate::host::HostFacts;
+use crate::id::ContainerId;
+use crate::launch::open_pidfd;
+use crate::state::{Entry, Record, State, Status, Store, find_init, status};
 
 /// All containers whose state is kept under one root directory.
+///
+/// Cheap to clone; may be used from any number of threads at once. No call changes the calling
+/// process: its working directory, umask, environment, limits, signal mask and handlers stay.
 #[derive(Debug, Clone)]
 pub struct Runtime {
     root: PathBuf,
-    options: RuntimeOptions,
-}
-
-/// Standard streams of a container process.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub enum Stdio {
-    /// The calling program's own streams.
-    #[default]
-    Inherit,
-    /// These descriptors, in the order stdin, stdout, stderr.
-    Fds([OwnedFd; 3]),
-}
-
-/// What `create` may be told beyond the bundle.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct CreateOptions {
-    /// Where to write the init's pid; written to a temporary name and renamed.
-    pub pid_file: Option<PathBuf>,
-    /// This many descriptors from 3 on are passed to the process, as they are in the caller.
-    pub preserve_fds: u32,
-    /// Standard streams of the init.
-    pub stdio: Stdio,
-    /// Keep the caller's session keyring.
-    pub no_new_keyring: bool,
-    /// Use MS_MOVE and chroot instead of pivot_root (for a rootfs on an initramfs).
-    pub no_pivot: bool,
-}
-
-/// What `exec` runs, and how.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct ExecOptions {
-    /// A whole `process` object; otherwise the container's own with `args` and the fields below.
-    pub process: Option<oci_spec::runtime::Process>,
-    /// Command and arguments, used if `process` is `None`.
-    pub args: Vec<String>,
-    /// `KEY=VALUE`, appended to the container's environment (the last of a name wins).
-    pub env: Vec<String>,
-    /// Working directory in the container.
-    pub cwd: Option<PathBuf>,
-    /// Uid and gid.
-    pub user: Option<(u32, Option<u32>)>,
-    /// Supplementary groups, replacing the container's.
-    pub additional_gids: Option<Vec<u32>>,
-    /// Capabilities added to the bounding, effective and permitted sets (`CAP_NET_ADMIN`).
-    pub capabilities: Vec<String>,
-    /// Sets no_new_privs.
-    pub no_new_privileges: bool,
-    /// Where to write the process's pid; written to a temporary name and renamed.
-    pub pid_file: Option<PathBuf>,
-    /// This many descriptors from 3 on are passed to the process.
-    pub preserve_fds: u32,
-    /// Standard streams.
-    pub stdio: Stdio,
-}
-
-/// Whom a signal is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KillTarget {
-    /// The container's init.
-    Init,
-    /// Every process in the container's cgroup (runc's hidden `--all`).
-    All,
+    options: Arc<RuntimeOptions>,
 }
 
 impl Runtime {
-    /// Uses `root` for state; nothing is created until a container is.
+    /// Uses `root` for state; nothing is created until a container is. It should be on a file
+    /// system that a reboot empties (`/run`).
     pub fn new(root: impl Into<PathBuf>, options: RuntimeOptions) -> Self {
-        Self { root: root.into(), options }
+        Self { root: root.into(), options: Arc::new(options) }
     }
 
     /// The state root.
@@ -104,43 +47,83 @@ impl Runtime {
     }
 
     /// Creates a container from the bundle directory; its process waits for [`Container::start`].
+    /// The process is a child of the calling program, which may exit before it.
+    ///
+    /// # Errors
+    /// Anything from a wrong config to a refused system call. Nothing is left behind then.
     pub fn create(
         &self,
         id: &ContainerId,
         bundle: &Path,
         options: CreateOptions,
     ) -> Result<Container> {
-        let _ = (id, bundle, options);
-        Err(Error::unsupported("create", "not written yet"))
+        create::create(self, id, bundle, options, create::Mode::Create)?;
+        self.container(id)
     }
 
     /// Creates and starts in one go, without the detour over the start socket. The caller is the
     /// init's parent and gets it back as a [`Process`] to wait for.
+    ///
+    /// # Errors
+    /// As [`Runtime::create`] and [`Container::start`].
     pub fn run(
         &self,
         id: &ContainerId,
         bundle: &Path,
         options: CreateOptions,
     ) -> Result<(Container, Process)> {
-        let _ = (id, bundle, options);
-        Err(Error::unsupported("run", "not written yet"))
+        let init = create::create(self, id, bundle, options, create::Mode::Run)?;
+        Ok((self.container(id)?, init))
     }
 
     /// The plan that [`Runtime::create`] would walk, as text for people. Environment values are
     /// redacted. Nothing is changed on the host.
+    ///
+    /// # Errors
+    /// If the config cannot be loaded, validated or compiled.
     pub fn plan(&self, id: &ContainerId, bundle: &Path) -> Result<String> {
-        let _ = (id, bundle);
-        Err(Error::unsupported("plan", "not written yet"))
+        create::plan(self, id, bundle)
     }
 
     /// A known container.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
     pub fn container(&self, id: &ContainerId) -> Result<Container> {
-        Ok(Container { runtime: self.clone(), id: id.clone() })
+        let container = Container { runtime: self.clone(), id: id.clone() };
+        container.entry().map(|_| container)
     }
 
-    /// All containers under the root, sorted by id. Ones that vanish meanwhile are left out.
+    /// All containers under the root, sorted by id. Ones that vanish meanwhile, or are not created
+    /// yet, are left out.
+    ///
+    /// # Errors
+    /// If the root cannot be read, or a container's state is damaged.
     pub fn list(&self) -> Result<Vec<State>> {
-        Ok(Vec::new())
+        let mut states = Vec::new();
+        for id in self.store().ids()? {
+            let container = Container { runtime: self.clone(), id };
+            match container.state() {
+                Ok(state) => states.push(state),
+                Err(Error::NotFound) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(states)
+    }
+
+    fn store(&self) -> Store {
+        Store::new(&self.root)
+    }
+
+    fn host(&self) -> HostFacts {
+        HostFacts::probe(self.options.rootless)
+    }
+
+    fn warn(&self, message: &str) {
+        if let Some(warn) = &self.options.warn {
+            warn(message);
+        }
     }
 }
 
@@ -158,64 +141,73 @@ impl Container {
     }
 
     /// What `teu state` prints, as of now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such container (any more, or yet).
     pub fn state(&self) -> Result<State> {
-        let _ = (&self.runtime, Status::Stopped, BTreeMap::<String, String>::new());
-        Err(Error::NotFound)
+        let entry = self.entry()?;
+        let record = entry.read_record()?.ok_or(Error::NotFound)?;
+        let status = status(&entry, Some(&record), None)?;
+        let mut state = record.to_state(status);
+        if state.owner.is_empty() {
+            state.owner = files::user_name(record.owner_uid);
+        }
+        Ok(state)
     }
 
-    /// Lets a created container's process run its program. Fails if the program cannot be executed.
+    /// Lets a created container's process run its program.
+    ///
+    /// # Errors
+    /// If the container is not `created`, a hook fails, or the program cannot be executed.
     pub fn start(&self) -> Result<()> {
-        Err(Error::NotFound)
+        start::start(self)
     }
 
     /// Sends a signal.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`] if the container has no process.
     pub fn kill(&self, signal: Signal, target: KillTarget) -> Result<()> {
-        let _ = (signal, target);
-        Err(Error::NotFound)
+        kill::kill(self, signal, target)
     }
 
-    /// Removes a stopped (or created) container; with `force` kills it first. With `force`, a
-    /// container that does not exist is no error.
+    /// Removes a stopped (or created) container; with `force` kills it first.
+    ///
+    /// # Errors
+    /// If the container runs and `force` is not given, or something cannot be removed.
     pub fn delete(&self, force: bool) -> Result<()> {
-        let _ = force;
-        Err(Error::NotFound)
+        delete::delete(self, force)
     }
 
-    /// Runs a further process in the container.
+    /// Runs a further process in the container. It is a child of the calling program.
+    ///
+    /// # Errors
+    /// If the container does not run, or the program cannot be executed.
     pub fn exec(&self, options: ExecOptions) -> Result<Process> {
-        let _ = options;
-        Err(Error::NotFound)
+        exec::exec(self, options)
+    }
+
+    fn entry(&self) -> Result<Entry> {
+        self.runtime.store().open(&self.id)
     }
 }
 
-/// A process started in a container, child of the calling program.
-#[derive(Debug)]
-pub struct Process {
-    pid: i32,
-    pidfd: OwnedFd,
-}
-
-impl Process {
-    /// The pid in the caller's pid namespace; valid until [`Process::wait`] has returned.
-    pub fn pid(&self) -> i32 {
-        self.pid
-    }
-
-    /// Blocks until the process ends and reaps it.
-    pub fn wait(&self) -> Result<ExitStatus> {
-        Ok(ExitStatus::from_raw(0))
-    }
-
-    /// Sends a signal through the pidfd: never hits another process that got the same pid.
-    pub fn kill(&self, signal: Signal) -> Result<()> {
-        let _ = signal;
-        Ok(())
+/// A pidfd of the container's init, or `None` if it has ended. The pid is checked after the pidfd is
+/// opened, so that the pidfd cannot be another process's that got the same pid.
+fn init_pidfd(record: &Record) -> Result<Option<std::os::fd::OwnedFd>> {
+    match open_pidfd(record.pid) {
+        Ok(pidfd) => Ok(find_init(record)?.map(|_| pidfd)),
+        Err(nix::errno::Errno::ESRCH | nix::errno::Errno::EINVAL) => Ok(None),
+        Err(e) => Err(Error::system("pidfd_open", record.pid, e)),
     }
 }
 
-impl AsFd for Process {
-    /// The pidfd: readable once the process has ended.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
+fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Creating => "creating",
+        Status::Created => "created",
+        Status::Running => "running",
+        Status::Paused => "paused",
+        Status::Stopped => "stopped",
     }
 }

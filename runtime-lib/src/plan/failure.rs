@@ -57,7 +57,7 @@ impl Plan {
         let name = argv(0).unwrap_or_default();
         match op {
             Op::Lookup { .. } => Some(lookup_problem(&name, errno)),
-            Op::Exec { .. } => Some(format!("exec {name:?}: {}{}", lower(errno), exec_hint(errno))),
+            Op::Exec { .. } => Some(exec_problem(&name, errno)),
             Op::Chdir { path, .. } => {
                 let path = self.shown(*path);
                 Some(format!("chdir to cwd ({path:?}) set in config.json failed: {}", lower(errno)))
@@ -65,6 +65,11 @@ impl Plan {
             _ => None,
         }
     }
+}
+
+/// Why an exec that should have worked did not.
+pub(crate) fn exec_problem(name: &str, errno: Errno) -> String {
+    format!("exec {name:?}: {}{}", lower(errno), exec_hint(errno))
 }
 
 fn lookup_problem(name: &str, errno: Errno) -> String {

@@ -17,6 +17,7 @@ pub(crate) mod record;
 use std::path::PathBuf;
 
 pub(crate) use builder::Builder;
+pub(crate) use failure::exec_problem;
 use op::{Slot, Step};
 
 /// Everything about one start, exec or hook in a container.

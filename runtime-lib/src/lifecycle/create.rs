@@ -1,0 +1,251 @@
+//! create and run: from a bundle to a process.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
+use oci_spec::runtime::LinuxDeviceCgroup;
+
+use super::hooks::HookContext;
+use super::{CreateOptions, Process, Runtime, files};
+use crate::cgroup::{Cgroup, Layout, Paths, devices};
+use crate::compile::{self, CgroupShape, Hierarchy, Request};
+use crate::error::{Error, Result};
+use crate::host::HostFacts;
+use crate::id::ContainerId;
+use crate::launch::{Child, Lane, launch};
+use crate::plan::{HookKind, Plan};
+use crate::prepare::{Prepare, check_preserved, prepare};
+use crate::spec::{Bundle, load};
+use crate::state::{Entry, Lock, ProcStat, Record, now};
+use crate::validate::{HostLimits, validate};
+
+/// Whether the process waits for `start`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Create,
+    Run,
+}
+
+/// Everything known before the first effect.
+struct Draft {
+    bundle: Bundle,
+    host: HostFacts,
+    layout: Layout,
+    paths: Paths,
+}
+
+impl Draft {
+    fn read(runtime: &Runtime, id: &ContainerId, bundle: &Path) -> Result<Self> {
+        let bundle = load(bundle)?;
+        bundle.warnings.iter().for_each(|warning| runtime.warn(warning));
+        let host = runtime.host();
+        validate(&bundle.spec, &HostLimits { euid: host.euid })?;
+        let layout = Layout::probe()?;
+        let path = bundle.spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
+        let paths = Paths::resolve(&layout, path, id, host.rootless)?;
+        Ok(Self { bundle, host, layout, paths })
+    }
+
+    fn request<'a>(&'a self, cgroup: &'a CgroupShape) -> Request<'a> {
+        Request {
+            spec: &self.bundle.spec,
+            rootfs: &self.bundle.rootfs,
+            host: &self.host,
+            cgroup,
+            wait_for_start: true,
+            own_stdio: false,
+            preserve_fds: 0,
+            no_pivot: false,
+        }
+    }
+
+    fn record(&self, id: &ContainerId) -> Record {
+        let annotations = self.bundle.spec.annotations().clone().unwrap_or_default();
+        Record {
+            version: Record::VERSION,
+            oci_version: self.bundle.spec.version().clone(),
+            id: id.to_string(),
+            pid: 0,
+            start_time: 0,
+            bundle: self.bundle.dir.clone(),
+            rootfs: self.bundle.rootfs.clone(),
+            created: now(),
+            owner_uid: self.host.euid,
+            owner: String::new(),
+            annotations: annotations.into_iter().collect::<BTreeMap<_, _>>(),
+            cgroup: self.paths.clone(),
+            namespaces: Vec::new(),
+        }
+    }
+}
+
+pub(super) fn plan(runtime: &Runtime, id: &ContainerId, bundle: &Path) -> Result<String> {
+    let draft = Draft::read(runtime, id, bundle)?;
+    let shape = shape(&draft.layout, &draft.paths, draft.paths.v1.len());
+    Ok(compile::create(&draft.request(&shape))?.to_string())
+}
+
+pub(super) fn create(
+    runtime: &Runtime,
+    id: &ContainerId,
+    bundle: &Path,
+    options: CreateOptions,
+    mode: Mode,
+) -> Result<Process> {
+    check_preserved(options.preserve_fds)?;
+    let draft = Draft::read(runtime, id, bundle)?;
+    let record = draft.record(id);
+    let (entry, lock) = runtime.store().create(id)?;
+    let mut site = Site { entry: Some(entry), lock, cgroup: None };
+    let started = site.build(runtime, &draft, record, options, mode);
+    if started.is_err() {
+        site.undo(runtime);
+    }
+    started
+}
+
+/// What a create has made so far.
+struct Site {
+    entry: Option<Entry>,
+    #[allow(dead_code, reason = "held until the container is whole")]
+    lock: Lock,
+    cgroup: Option<Cgroup>,
+}
+
+impl Site {
+    fn build(
+        &mut self,
+        runtime: &Runtime,
+        draft: &Draft,
+        mut record: Record,
+        options: CreateOptions,
+        mode: Mode,
+    ) -> Result<Process> {
+        let entry = self.entry.as_ref().ok_or(Error::NotFound)?;
+        // Config and record first: whatever happens from here on, `delete --force` knows where to
+        // look for what is left.
+        entry.write_config(&draft.bundle.raw)?;
+        entry.write_record(&record)?;
+        let cgroup = self.cgroup.insert(Cgroup::create(draft.paths.clone())?);
+        record.cgroup = cgroup.paths().clone();
+        devices::apply(cgroup.paths(), device_rules(draft), draft.host.in_user_namespace)?;
+        let procs = cgroup.join_fds()?;
+        let shape = shape(&draft.layout, cgroup.paths(), procs.len());
+        let stdio = options.stdio.into_fds();
+        let plan = compile::create(&Request {
+            wait_for_start: mode == Mode::Create,
+            own_stdio: stdio.is_some(),
+            preserve_fds: options.preserve_fds,
+            no_pivot: options.no_pivot,
+            ..draft.request(&shape)
+        })?;
+        let prepared = prepare(
+            &plan,
+            Prepare {
+                cgroup_dir: cgroup.unified_fd()?,
+                cgroup_procs: procs,
+                listener: match mode {
+                    Mode::Create => Some(files::listen_for_start(entry)?),
+                    Mode::Run => None,
+                },
+                stdio,
+                pidfd: None,
+            },
+        )?;
+        let pid_file = options.pid_file;
+        let mut lane = CreateLane { draft, entry, record, pid_file };
+        launch_and_settle(runtime, &plan, prepared, &mut lane, mode)
+    }
+
+    /// Takes everything back. Errors of it cannot be told: the first error is the one that counts,
+    /// and `delete --force` finds the rest.
+    fn undo(&mut self, runtime: &Runtime) {
+        if let Some(cgroup) = &mut self.cgroup {
+            let _ = cgroup.kill_all(Signal::SIGKILL);
+            cgroup.undo();
+        }
+        if let Some(entry) = self.entry.take()
+            && let Err(e) = entry.remove()
+        {
+            runtime.warn(&format!("cleaning up: {e}"));
+        }
+    }
+}
+
+fn launch_and_settle(
+    runtime: &Runtime,
+    plan: &Plan,
+    prepared: crate::prepare::Prepared,
+    lane: &mut CreateLane<'_>,
+    mode: Mode,
+) -> Result<Process> {
+    let child = match launch(plan, prepared, lane) {
+        Ok(child) => child,
+        Err(e) => {
+            // The specification continues a failed create at its delete, hence with poststop.
+            lane.context(None).run_all(HookKind::Poststop);
+            return Err(e);
+        }
+    };
+    if mode == Mode::Run {
+        for failed in lane.hooks_of(HookKind::Poststart, &child) {
+            runtime.warn(&failed.to_string());
+        }
+    }
+    Process::adopt(child)
+}
+
+/// The runtime's part of a container start.
+struct CreateLane<'a> {
+    draft: &'a Draft,
+    entry: &'a Entry,
+    record: Record,
+    pid_file: Option<PathBuf>,
+}
+
+impl CreateLane<'_> {
+    fn context<'b>(&'b self, init: Option<&'b Child>) -> HookContext<'b> {
+        let init = init.and_then(|child| Some((child.pid, child.pidfd()?)));
+        let Draft { bundle, host, .. } = self.draft;
+        HookContext { spec: &bundle.spec, record: &self.record, host, init }
+    }
+
+    fn hooks_of(&self, kind: HookKind, init: &Child) -> Vec<Error> {
+        self.context(Some(init)).run_all(kind)
+    }
+}
+
+impl Lane for CreateLane<'_> {
+    fn hooks(&mut self, kind: HookKind, init: &Child) -> Result<()> {
+        self.context(Some(init)).run(kind)
+    }
+
+    fn save(&mut self, init: &Child) -> Result<()> {
+        let stat =
+            ProcStat::read(init.pid)?.ok_or_else(|| Error::ExecutorDied("is gone".into()))?;
+        self.record.pid = init.pid;
+        self.record.start_time = stat.start_time;
+        self.entry.write_record(&self.record)?;
+        self.pid_file.as_deref().map_or(Ok(()), |path| files::write_pid_file(path, init.pid))
+    }
+}
+
+fn device_rules(draft: &Draft) -> &[LinuxDeviceCgroup] {
+    let linux = draft.bundle.spec.linux().as_ref();
+    let resources = linux.and_then(|linux| linux.resources().as_ref());
+    resources.and_then(|resources| resources.devices().as_deref()).unwrap_or_default()
+}
+
+/// What compile has to know of the cgroups.
+pub(super) fn shape(layout: &Layout, paths: &Paths, procs: usize) -> CgroupShape {
+    let hierarchies = layout.v1.iter().filter_map(|hierarchy| {
+        let place = paths.v1.iter().find(|place| place.mount == hierarchy.mount)?;
+        Some(Hierarchy {
+            name: hierarchy.mount.file_name()?.to_string_lossy().into_owned(),
+            options: hierarchy.controllers.clone(),
+            path: place.dir.clone(),
+        })
+    });
+    CgroupShape { into_cgroup: paths.unified.is_some(), procs, hierarchies: hierarchies.collect() }
+}

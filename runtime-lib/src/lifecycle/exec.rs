@@ -1,0 +1,129 @@
+//! exec: a further process in a running (or created) container.
+
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::{Capability, LinuxCapabilities, Process as SpecProcess, Spec};
+
+use super::start::{frozen_config, record_of};
+use super::{Container, ExecOptions, Process, files, init_pidfd};
+use crate::cgroup::Cgroup;
+use crate::compile::{self, CgroupShape, ExecRequest};
+use crate::error::{Error, Result};
+use crate::launch::{NoLane, launch};
+use crate::prepare::{Prepare, check_preserved, prepare};
+use crate::state::{Status, status};
+use crate::validate::{HostLimits, validate_process};
+
+pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Process> {
+    check_preserved(options.preserve_fds)?;
+    let entry = container.entry()?;
+    let record = record_of(&entry)?;
+    match status(&entry, Some(&record), None)? {
+        Status::Stopped => {
+            return Err(Error::WrongStatus("cannot exec in a stopped container".into()));
+        }
+        Status::Paused => {
+            let text = "cannot exec in a paused container (use --ignore-paused to override)";
+            return Err(Error::WrongStatus(text.into()));
+        }
+        _ => {}
+    }
+    let init = init_pidfd(&record)?.ok_or(Error::NotRunning)?;
+    let spec = frozen_config(&entry)?;
+    let host = container.runtime.host();
+    let process = process(&spec, &options)?;
+    let limits = HostLimits { euid: host.euid };
+    validate_process(&process, &spec, &limits, Path::new("process.json"))?;
+    let cgroup = Cgroup::open(record.cgroup.clone());
+    let procs = cgroup.join_fds()?;
+    let cgroup_dir = cgroup.unified_fd()?;
+    let stdio = options.stdio.into_fds();
+    let shape = CgroupShape {
+        into_cgroup: cgroup_dir.is_some(),
+        procs: procs.len(),
+        hierarchies: Vec::new(),
+    };
+    let plan = compile::exec(&ExecRequest {
+        spec: &spec,
+        process: &process,
+        program: None,
+        host: &host,
+        cgroup: &shape,
+        own_stdio: stdio.is_some(),
+        preserve_fds: options.preserve_fds,
+    })?;
+    let from = Prepare {
+        cgroup_dir,
+        cgroup_procs: procs,
+        listener: None,
+        stdio,
+        pidfd: Some(init.as_fd()),
+    };
+    let child = launch(&plan, prepare(&plan, from)?, &mut NoLane)?;
+    if let Some(path) = &options.pid_file {
+        files::write_pid_file(path, child.pid)?;
+    }
+    Process::adopt(child)
+}
+
+/// The process object to run: the given one, or the container's own with the options' changes.
+fn process(spec: &Spec, options: &ExecOptions) -> Result<SpecProcess> {
+    if let Some(process) = &options.process {
+        return Ok(process.clone());
+    }
+    if options.args.is_empty() {
+        return Err(Error::unsupported("process.args", "exec args cannot be empty"));
+    }
+    let mut process = spec.process().clone().unwrap_or_default();
+    process.set_args(Some(options.args.clone()));
+    process.set_terminal(Some(false));
+    if !options.env.is_empty() {
+        let mut env = process.env().clone().unwrap_or_default();
+        env.extend(options.env.iter().cloned());
+        process.set_env(Some(env));
+    }
+    if let Some(cwd) = &options.cwd {
+        process.set_cwd(PathBuf::from(cwd));
+    }
+    if let Some((uid, gid)) = options.user {
+        let user = process.user_mut();
+        user.set_uid(uid);
+        user.set_gid(gid.unwrap_or(0));
+    }
+    if let Some(gids) = &options.additional_gids {
+        process.user_mut().set_additional_gids(Some(gids.clone()));
+    }
+    if options.no_new_privileges {
+        process.set_no_new_privileges(Some(true));
+    }
+    if !options.capabilities.is_empty() {
+        add_capabilities(&mut process, &options.capabilities)?;
+    }
+    Ok(process)
+}
+
+/// Never to the inheritable set: that would hand them to programs that have not asked for them
+/// (CVE-2022-29162). Ambient, as runc has it, only if the process's set has them inheritable.
+fn add_capabilities(process: &mut SpecProcess, names: &[String]) -> Result<()> {
+    let mut wanted = Vec::new();
+    for name in names {
+        let value = serde_json::Value::String(name.clone());
+        let capability: Capability = serde_json::from_value(value)
+            .map_err(|_| Error::unsupported("--cap", format!("unknown capability {name:?}")))?;
+        wanted.push(capability);
+    }
+    let mut sets: LinuxCapabilities = process.capabilities().clone().unwrap_or_default();
+    let with = |set: &Option<std::collections::HashSet<Capability>>| {
+        let mut set = set.clone().unwrap_or_default();
+        set.extend(wanted.iter().copied());
+        Some(set)
+    };
+    let (bounding, effective, permitted) =
+        (with(sets.bounding()), with(sets.effective()), with(sets.permitted()));
+    sets.set_bounding(bounding);
+    sets.set_effective(effective);
+    sets.set_permitted(permitted);
+    process.set_capabilities(Some(sets));
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Runs the config's hooks with the state they are entitled to.
+
+use std::os::fd::BorrowedFd;
+
+use oci_spec::runtime::{Process, Spec};
+use serde_json::json;
+
+use crate::compile::{self, CgroupShape, ExecRequest};
+use crate::error::{Error, Result};
+use crate::host::HostFacts;
+use crate::launch::{HookRun, run_hook};
+use crate::plan::{HookKind, Plan};
+use crate::prepare::Prepare;
+use crate::state::Record;
+
+/// What hooks are told, and where those that run inside find the container.
+pub(super) struct HookContext<'a> {
+    pub spec: &'a Spec,
+    pub record: &'a Record,
+    pub host: &'a HostFacts,
+    /// The init; `None` once it is gone.
+    pub init: Option<(i32, BorrowedFd<'a>)>,
+}
+
+impl HookContext<'_> {
+    /// Runs all hooks of a kind in their order; the first failure ends it.
+    pub fn run(&self, kind: HookKind) -> Result<()> {
+        let hooks = compile::hooks(self.spec, kind);
+        (0..hooks.len()).try_for_each(|index| self.run_one(kind, index))
+    }
+
+    /// Runs all hooks of a kind, whether or not some of them fail.
+    pub fn run_all(&self, kind: HookKind) -> Vec<Error> {
+        let hooks = compile::hooks(self.spec, kind);
+        (0..hooks.len()).filter_map(|index| self.run_one(kind, index).err()).collect()
+    }
+
+    fn run_one(&self, kind: HookKind, index: usize) -> Result<()> {
+        let Some(hook) = compile::hooks(self.spec, kind).get(index) else { return Ok(()) };
+        let state = self.state(kind)?;
+        let plan = self.plan(kind, index)?;
+        let inside = plan.as_ref().map(|plan| {
+            let pidfd = self.init.map(|(_, pidfd)| pidfd);
+            (plan, Prepare { pidfd, ..Prepare::default() })
+        });
+        run_hook(HookRun { kind, index, hook, state: &state, inside })
+    }
+
+    /// createContainer hooks run in the container's namespaces with the runtime's privileges and
+    /// the host's files. startContainer hooks are the container's own programs: they get what its
+    /// process gets, and no more.
+    fn plan(&self, kind: HookKind, index: usize) -> Result<Option<Plan>> {
+        let Some(hook) = compile::hooks(self.spec, kind).get(index) else { return Ok(None) };
+        match kind {
+            HookKind::CreateContainer => compile::hook(self.spec, hook).map(Some),
+            HookKind::StartContainer => {
+                let mut process = self.spec.process().clone().unwrap_or_default();
+                Process::set_env(&mut process, Some(hook.env().clone().unwrap_or_default()));
+                let path = hook.path().to_string_lossy().into_owned();
+                let args = hook.args().clone().filter(|args| !args.is_empty());
+                Process::set_args(&mut process, Some(args.unwrap_or_else(|| vec![path])));
+                let request = ExecRequest {
+                    spec: self.spec,
+                    process: &process,
+                    program: Some(hook.path()),
+                    host: self.host,
+                    cgroup: &CgroupShape::default(),
+                    own_stdio: true,
+                    preserve_fds: 0,
+                };
+                compile::exec(&request).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The state object of the specification. prestart hooks are told `created`, as the suites and
+    /// crun have it; the newer kinds `creating`, as the specification says.
+    fn state(&self, kind: HookKind) -> Result<Vec<u8>> {
+        let status = match kind {
+            HookKind::CreateRuntime | HookKind::CreateContainer => "creating",
+            HookKind::Prestart | HookKind::StartContainer => "created",
+            HookKind::Poststart => "running",
+            HookKind::Poststop => "stopped",
+        };
+        let record = self.record;
+        let state = json!({
+            "ociVersion": record.oci_version,
+            "id": record.id,
+            "status": status,
+            "pid": self.init.map_or(0, |(pid, _)| pid),
+            "bundle": record.bundle,
+            "annotations": record.annotations,
+        });
+        serde_json::to_vec(&state).map_err(|e| Error::unsupported("hooks", e.to_string()))
+    }
+}

@@ -1,0 +1,98 @@
+//! What callers may choose.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+/// Takes one sentence that is worth a person's attention and no error.
+pub type Warn = Box<dyn Fn(&str) + Send + Sync>;
+
+/// How a [`Runtime`](crate::Runtime) behaves for all its containers.
+#[derive(Default)]
+#[non_exhaustive]
+pub struct RuntimeOptions {
+    /// `None`: decide by the effective uid and the user namespace, as runc's `--rootless=auto`.
+    /// `Some(true)`: cgroup permission errors are tolerated where runc tolerates them.
+    pub rootless: Option<bool>,
+    /// Where warnings go; without it they are dropped.
+    pub warn: Option<Warn>,
+}
+
+impl fmt::Debug for RuntimeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeOptions").field("rootless", &self.rootless).finish_non_exhaustive()
+    }
+}
+
+/// Standard streams of a container process.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub enum Stdio {
+    /// The calling program's own streams.
+    #[default]
+    Inherit,
+    /// These descriptors, in the order stdin, stdout, stderr.
+    Fds([OwnedFd; 3]),
+}
+
+impl Stdio {
+    pub(super) fn into_fds(self) -> Option<[OwnedFd; 3]> {
+        match self {
+            Self::Inherit => None,
+            Self::Fds(fds) => Some(fds),
+        }
+    }
+}
+
+/// What `create` may be told beyond the bundle.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct CreateOptions {
+    /// Where to write the init's pid; written to a temporary name and renamed.
+    pub pid_file: Option<PathBuf>,
+    /// This many descriptors from 3 on are passed to the process, as they are in the caller.
+    pub preserve_fds: u32,
+    /// Standard streams of the init.
+    pub stdio: Stdio,
+    /// Keep the caller's session keyring (it is kept in any case so far).
+    pub no_new_keyring: bool,
+    /// Move the root instead of pivot_root (for a rootfs on an initramfs).
+    pub no_pivot: bool,
+}
+
+/// What `exec` runs, and how.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct ExecOptions {
+    /// A whole `process` object; otherwise the container's own with `args` and the fields below.
+    pub process: Option<oci_spec::runtime::Process>,
+    /// Command and arguments, used if `process` is `None`.
+    pub args: Vec<String>,
+    /// `KEY=VALUE`, appended to the container's environment (the last of a name wins).
+    pub env: Vec<String>,
+    /// Working directory in the container.
+    pub cwd: Option<PathBuf>,
+    /// Uid and gid; without a gid it is 0, as with runc.
+    pub user: Option<(u32, Option<u32>)>,
+    /// Supplementary groups, replacing the container's.
+    pub additional_gids: Option<Vec<u32>>,
+    /// Capabilities added to the bounding, effective and permitted sets (`CAP_NET_ADMIN`).
+    pub capabilities: Vec<String>,
+    /// Sets no_new_privs.
+    pub no_new_privileges: bool,
+    /// Where to write the process's pid; written to a temporary name and renamed.
+    pub pid_file: Option<PathBuf>,
+    /// This many descriptors from 3 on are passed to the process.
+    pub preserve_fds: u32,
+    /// Standard streams.
+    pub stdio: Stdio,
+}
+
+/// Whom a signal is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KillTarget {
+    /// The container's init.
+    Init,
+    /// Every process in the container's cgroup (runc's hidden `--all`).
+    All,
+}

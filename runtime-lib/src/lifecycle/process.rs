@@ -1,0 +1,72 @@
+//! A process in a container, as its parent sees it.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+
+use crate::error::{Error, Result};
+use crate::launch::{Child, send_signal};
+
+/// A process started in a container, child of the calling program.
+///
+/// It raises no SIGCHLD and is not found by `waitpid(-1)`: only [`Process::wait`] reaps it. Dropping
+/// it leaves the process alone.
+#[derive(Debug)]
+pub struct Process {
+    pid: i32,
+    pidfd: OwnedFd,
+}
+
+impl Process {
+    pub(super) fn adopt(child: Child) -> Result<Self> {
+        let pid = child.pid;
+        let pidfd = child.release().ok_or_else(|| Error::ExecutorDied("is gone".into()))?;
+        Ok(Self { pid, pidfd })
+    }
+
+    /// The pid in the caller's pid namespace; valid until [`Process::wait`] has returned.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Blocks until the process ends and reaps it.
+    ///
+    /// # Errors
+    /// If it was reaped before.
+    pub fn wait(&self) -> Result<ExitStatus> {
+        loop {
+            let flags = WaitPidFlag::WEXITED | WaitPidFlag::__WALL;
+            match waitid(Id::PIDFd(self.pidfd.as_fd()), flags) {
+                Ok(WaitStatus::Exited(_, code)) => return Ok(ExitStatus::from_raw(code << 8)),
+                Ok(WaitStatus::Signaled(_, signal, core)) => {
+                    let core = if core { 0x80 } else { 0 };
+                    return Ok(ExitStatus::from_raw(signal as i32 | core));
+                }
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(e) => return Err(Error::system("waitid", self.pid, e)),
+            }
+        }
+    }
+
+    /// Sends a signal through the pidfd: never hits another process that got the same pid.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`] if it has ended.
+    pub fn kill(&self, signal: Signal) -> Result<()> {
+        send_signal(self.pidfd.as_fd(), signal).map_err(|e| match e {
+            Errno::ESRCH => Error::NotRunning,
+            e => Error::system("pidfd_send_signal", self.pid, e),
+        })
+    }
+}
+
+impl AsFd for Process {
+    /// The pidfd: readable once the process has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}

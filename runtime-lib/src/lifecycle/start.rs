@@ -1,0 +1,72 @@
+//! start: lets the waiting executor go.
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use oci_spec::runtime::Spec;
+
+use super::hooks::HookContext;
+use super::{Container, files, init_pidfd, status_name};
+use crate::error::{Error, Result};
+use crate::launch::{receive_start, send_signal};
+use crate::plan::HookKind;
+use crate::state::{Entry, Record, Status, status};
+
+pub(super) fn start(container: &Container) -> Result<()> {
+    let entry = container.entry()?;
+    let lock = entry.lock()?;
+    let record = entry.read_record()?.ok_or(Error::NotFound)?;
+    let status = status(&entry, Some(&record), Some(&lock))?;
+    if status != Status::Created {
+        return Err(Error::WrongStatus(match status {
+            Status::Stopped => "cannot start a container that has stopped".into(),
+            Status::Running => "cannot start an already running container".into(),
+            other => format!("cannot start a container in the {} state", status_name(other)),
+        }));
+    }
+    let init = init_pidfd(&record)?.ok_or(Error::NotRunning)?;
+    let spec = frozen_config(&entry)?;
+    let host = container.runtime.host();
+    let init = Some((record.pid, init.as_fd()));
+    let hooks = HookContext { spec: &spec, record: &record, host: &host, init };
+    // A failing startContainer hook stops the container (runtime.md, lifecycle step 8).
+    if let Err(e) = hooks.run(HookKind::StartContainer) {
+        if let Some((_, pidfd)) = init {
+            let _ = send_signal(pidfd, Signal::SIGKILL);
+        }
+        return Err(e);
+    }
+    release(&entry, &spec)?;
+    for failed in hooks.run_all(HookKind::Poststart) {
+        container.runtime.warn(&failed.to_string());
+    }
+    Ok(())
+}
+
+/// The connection is the signal to go on; the exec closes it. What comes over it before that is the
+/// errno of the exec.
+fn release(entry: &Entry, spec: &Spec) -> Result<()> {
+    let connection = files::connect_to_start(entry)?;
+    let failure = receive_start(&connection)?;
+    files::remove_start_socket(entry)?;
+    let Some(errno) = failure else { return Ok(()) };
+    let args = spec.process().as_ref().and_then(|process| process.args().as_ref());
+    let program = args.and_then(|args| args.first()).cloned().unwrap_or_default();
+    let what = crate::plan::exec_problem(&program, Errno::from_raw(errno));
+    Err(Error::Step { field: "process.args".into(), what, errno: Errno::from_raw(errno) })
+}
+
+/// The config as it was at create.
+pub(super) fn frozen_config(entry: &Entry) -> Result<Spec> {
+    let file = entry.path().join("config.json");
+    let raw = entry
+        .read_config()?
+        .ok_or_else(|| Error::State { file: file.clone(), problem: "is missing".into() })?;
+    crate::spec::parse(&raw, &file)
+}
+
+/// Used by `exec` and `delete` as well.
+pub(super) fn record_of(entry: &Entry) -> Result<Record> {
+    entry.read_record()?.ok_or(Error::NotFound)
+}
