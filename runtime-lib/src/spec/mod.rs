@@ -88,4 +88,28 @@ mod tests {
         assert_eq!(one_line(&"x".repeat(400)).chars().count(), MAX_TEXT + 1);
         assert_eq!(one_line(&"x".repeat(300)), "x".repeat(300));
     }
+
+    /// What the module's head says of `oci_spec`: an update that changes it should be noticed.
+    #[test]
+    fn quirks_of_oci_spec() {
+        let reads = |json: &str| serde_json::from_str::<Spec>(json).is_ok();
+        let process = |fields: &str| {
+            reads(&format!(r#"{{"process": {{"cwd": "/", "user": {{}}, {fields}}}}}"#))
+        };
+        let flag = |name: &str| {
+            process(&format!(r#""scheduler": {{"policy": "SCHED_RR", "flags": ["{name}"]}}"#))
+        };
+        assert!(!reads(r#"{"process": {"cwd": "/"}}"#));
+        assert!(!reads(r#"{"linux": {"seccomp": {}}}"#));
+        assert!(!reads(r#"{"linux": {"resources": {"pids": {"limit": null}}}}"#));
+        assert!(!process(r#""capabilities": {"bounding": ["CAP_FUTURE"]}"#));
+        assert!(process(r#""capabilities": {"bounding": ["CAP_CAP_kill"]}"#));
+        assert!(!flag("SCHED_FLAG_RESET_ON_FORK") && flag("SCHED_RESET_ON_FORK"));
+        assert!(!flag("SCHED_FLAG_DL_OVERRUN") && flag("SCHED_FLAG_D_L_OVERRUN"));
+        assert!(!process(r#""execCPUAffinity": {"initial": ""}"#));
+        assert!(reads(r#"{"root": ["rootfs", true]}"#));
+        assert!(reads(r#"{"OCIVERSION": 5}"#));
+        assert!(reads(r#"{"annotations": {"a": "1", "a": "2"}}"#));
+        assert!(!reads(r#"{"hostname": "1", "hostname": "2"}"#));
+    }
 }

@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::one_line;
 
-/// Maps of free keys: a null in them is a value somebody meant, not an unset field.
-const FREE_MAPS: [&str; 3] = ["annotations", "sysctl", "unified"];
+/// Maps of free keys: a null in them is an entry somebody meant, not an unset field.
+const FREE_MAPS: [&str; 6] =
+    ["annotations", "sysctl", "unified", "rdma", "netDevices", "timeOffsets"];
 
 /// Mends the document in place. `None`: there was nothing to mend; otherwise the warnings.
 pub(super) fn repair(document: &mut Value, process: &str) -> Option<Vec<String>> {

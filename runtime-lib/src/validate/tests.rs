@@ -88,7 +88,6 @@ fn checks_have_names() {
     let count = names.len();
     names.sort_unstable();
     names.dedup();
-    // "root" and the like stand once; only the process table may repeat a word of the other.
     assert_eq!(names.len(), count);
 }
 
