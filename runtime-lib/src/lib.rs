@@ -11,11 +11,11 @@
 //! `cgroup`, `state` and `lifecycle`. What enters the container is never this program but the
 //! sealed executor (`executor/`), which walks the plan.
 
-#[cfg_attr(not(test), allow(dead_code, unused_imports))]
+#[allow(dead_code, unused_imports)]
 mod cgroup;
 mod compile;
 mod error;
-#[cfg_attr(not(test), allow(dead_code))]
+#[allow(dead_code)]
 mod fdio;
 mod host;
 mod id;
@@ -24,7 +24,7 @@ mod lifecycle;
 mod plan;
 mod prepare;
 mod spec;
-#[cfg_attr(not(test), allow(dead_code, unused_imports))]
+#[allow(dead_code, unused_imports)]
 mod state;
 mod validate;
 
