@@ -156,10 +156,11 @@ impl<'a> Prober<'a> {
     }
 
     fn usual_mount(&self, membership: &Membership, first: &str) -> Option<PathBuf> {
-        let together = membership.controllers.join(",");
-        let short = first.strip_prefix("name=").unwrap_or(first);
         let is_v1 = |dir: &PathBuf| (self.from.kind)(dir) == Kind::V1;
-        [together.as_str(), short].iter().map(|name| self.from.root.join(name)).find(is_v1)
+        let short = first.strip_prefix("name=").unwrap_or(first);
+        let together = (membership.controllers.len() > 1).then(|| membership.controllers.join(","));
+        let names = together.as_deref().into_iter().chain([short]);
+        names.map(|name| self.from.root.join(name)).find(is_v1)
     }
 
     /// Where a relative path starts: the caller's cgroup as seen through this mount. In a

@@ -1,8 +1,7 @@
 //! A container's cgroup: made, joined, asked, frozen, killed, removed.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-use std::thread::sleep;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -12,14 +11,13 @@ use nix::sys::stat::Mode as FileMode;
 use nix::unistd::{getpid, mkdir};
 
 use super::freezer::{self, Freeze};
+use super::inherit::{enable_controllers, inherit_cpuset};
 use super::layout::Mode;
 use super::paths::{Paths, Place};
+use super::remove::{Made, remove_dirs, remove_made};
 use super::{kill, tree};
 use crate::error::{Error, Result};
-use crate::fdio;
 
-/// Processes that were killed leave their cgroup a little later.
-const REMOVE_PATIENCE: Duration = Duration::from_secs(2);
 const FREEZE_PATIENCE: Duration = Duration::from_secs(10);
 const LIST_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -28,14 +26,6 @@ const LIST_PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Cgroup {
     paths: Paths,
     made: Vec<Made>,
-}
-
-/// A directory that [`Cgroup::create`] made, in the order of making.
-#[derive(Debug)]
-struct Made {
-    dir: PathBuf,
-    /// The container's own, not a parent of it.
-    leaf: bool,
 }
 
 impl Cgroup {
@@ -131,7 +121,7 @@ impl Cgroup {
     }
 
     fn make_parents(&mut self, place: &Place) -> Result<()> {
-        for dir in parents(place) {
+        for dir in place.parents() {
             let fresh = make_one(dir).map_err(|e| Error::system("mkdir", dir.display(), e))?;
             if fresh {
                 self.made.push(Made { dir: dir.to_owned(), leaf: false });
@@ -210,14 +200,6 @@ impl Cgroup {
     }
 }
 
-/// The directories between the mount point and the container's, the highest first.
-fn parents(place: &Place) -> Vec<&Path> {
-    let above = place.dir.ancestors().skip(1);
-    let mut dirs: Vec<_> = above.take_while(|dir| *dir != place.mount).collect();
-    dirs.reverse();
-    dirs
-}
-
 fn make_one(dir: &Path) -> Result<bool, Errno> {
     match mkdir(dir, FileMode::from_bits_truncate(0o755)) {
         Ok(()) => Ok(true),
@@ -226,7 +208,7 @@ fn make_one(dir: &Path) -> Result<bool, Errno> {
     }
 }
 
-fn denies(errno: Errno) -> bool {
+pub(super) fn denies(errno: Errno) -> bool {
     matches!(errno, Errno::EACCES | Errno::EPERM | Errno::EROFS)
 }
 
@@ -247,117 +229,6 @@ fn refuse_populated(place: &Place) -> Result<()> {
             Err(Error::WrongStatus(text))
         }
     }
-}
-
-/// A new v1 cpuset is empty, and a process cannot join it (ENOSPC): it gets what its parent has,
-/// and that what its own parent has, up to the root, which has all. Limits come later and are
-/// written over it.
-fn inherit_cpuset(place: &Place, fresh: bool) -> Result<()> {
-    for name in ["cpuset.cpus", "cpuset.mems"] {
-        let mut missing = Vec::new();
-        let mut value = Vec::new();
-        for dir in place.dir.ancestors() {
-            let file = dir.join(name);
-            if !(fresh && dir == place.dir) {
-                value = fdio::read(&file).map_err(|e| Error::system("read", file.display(), e))?;
-            }
-            if !value.trim_ascii().is_empty() || dir == place.mount {
-                break;
-            }
-            missing.push(file);
-        }
-        for file in missing.iter().rev() {
-            fdio::write(file, &value).map_err(|e| Error::system("write", file.display(), e))?;
-        }
-    }
-    Ok(())
-}
-
-/// Hands all controllers down to the container, as runc does. Where one cannot be handed down
-/// (processes in an ancestor, no delegation), the limit that needs it says so.
-fn enable_controllers(place: &Place) -> Result<()> {
-    let controllers = |dir: &Path| {
-        let file = dir.join("cgroup.controllers");
-        let data = fdio::read(&file).map_err(|e| Error::system("read", file.display(), e))?;
-        Ok::<_, Error>(String::from_utf8_lossy(&data).trim().to_owned())
-    };
-    if controllers(&place.dir)? == controllers(&place.mount)? {
-        return Ok(());
-    }
-    for dir in std::iter::once(place.mount.as_path()).chain(parents(place)) {
-        let file = dir.join("cgroup.subtree_control");
-        let orders: Vec<_> =
-            controllers(dir)?.split_ascii_whitespace().map(|name| format!("+{name}")).collect();
-        // One that is refused makes the kernel refuse all that stand in the same write.
-        if fdio::write(&file, orders.join(" ").as_bytes()).is_err() {
-            for order in &orders {
-                let _ = fdio::write(&file, order.as_bytes());
-            }
-        }
-    }
-    Ok(())
-}
-
-fn remove_made(made: Vec<Made>) {
-    let leaves = made.iter().filter(|made| made.leaf).map(|made| made.dir.as_path());
-    drop(remove_dirs(leaves.collect()));
-    for parent in made.iter().rev().filter(|made| !made.leaf) {
-        drop(std::fs::remove_dir(&parent.dir));
-    }
-}
-
-/// Removes cgroups with all below them. One deadline for all, since they wait for the same
-/// processes; one that fails does not keep the others.
-fn remove_dirs(mut dirs: Vec<&Path>) -> Result<()> {
-    let deadline = Instant::now() + REMOVE_PATIENCE;
-    let mut pause = Duration::from_millis(1);
-    let mut failure = None;
-    loop {
-        let mut busy = None;
-        dirs.retain(|dir| match remove_one(dir, deadline) {
-            Ok(()) => false,
-            Err(e @ (Errno::EBUSY | Errno::ENOTEMPTY)) => {
-                busy = Some(
-                    Error::system("rmdir", dir.display(), e).with_hint("processes are still in it"),
-                );
-                true
-            }
-            Err(e) => {
-                failure = Some(Error::system("rmdir", dir.display(), e));
-                false
-            }
-        });
-        let late = Instant::now() > deadline;
-        match busy {
-            Some(e) if late => return Err(e),
-            Some(_) => {}
-            None => return failure.map_or(Ok(()), Err),
-        }
-        sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(100));
-    }
-}
-
-fn remove_one(dir: &Path, deadline: Instant) -> Result<(), Errno> {
-    let removed = match rmdir(dir) {
-        Err(Errno::EBUSY | Errno::ENOTEMPTY) => {
-            tree::remove_below(dir, deadline)?;
-            rmdir(dir)
-        }
-        other => other,
-    };
-    match removed {
-        Err(Errno::ENOENT) => Ok(()),
-        // A read-only mount says so also of what is not there.
-        Err(e) if denies(e) && matches!(dir.try_exists(), Ok(false)) => Ok(()),
-        other => other,
-    }
-}
-
-fn rmdir(dir: &Path) -> Result<(), Errno> {
-    use nix::fcntl::AT_FDCWD;
-    use nix::unistd::{UnlinkatFlags, unlinkat};
-    unlinkat(AT_FDCWD, dir, UnlinkatFlags::RemoveDir)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::thread::sleep;
 
 use super::super::{Layout, devices, may_use_real_cgroups};
 use super::*;
@@ -178,7 +180,8 @@ impl Real {
         command.args(["-c", &format!("{join}{script}")]);
         let child = command.spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
-        wait_until(|| self.0.pids().unwrap().contains(&pid));
+        let joined = |place: &Place| list(place).unwrap().contains(&pid);
+        wait_until(|| self.0.paths().places().all(joined));
         child
     }
 }

@@ -11,10 +11,12 @@
 
 pub(crate) mod devices;
 mod freezer;
+mod inherit;
 mod kill;
 mod layout;
 mod manager;
 mod paths;
+mod remove;
 mod tree;
 
 pub(crate) use layout::{Layout, Mode};

@@ -48,6 +48,14 @@ impl Place {
     pub(super) fn is_systemd(&self) -> bool {
         self.has(SYSTEMD)
     }
+
+    /// The directories between the mount point and this one, the highest first.
+    pub(super) fn parents(&self) -> Vec<&Path> {
+        let above = self.dir.ancestors().skip(1);
+        let mut dirs: Vec<_> = above.take_while(|dir| *dir != self.mount).collect();
+        dirs.reverse();
+        dirs
+    }
 }
 
 impl Paths {

@@ -10,9 +10,6 @@ use super::{State, Status};
 use crate::cgroup::Paths;
 use crate::error::{Error, Result};
 
-/// Version of the record's form; a higher one than this is refused, not guessed at.
-const VERSION: u32 = 1;
-
 /// What later verbs must know of a container. The config is frozen beside it, not in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -47,17 +44,18 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The version that this program writes.
-    pub(crate) const VERSION: u32 = VERSION;
+    /// Version of the form that this program writes; a higher one is refused, not guessed at.
+    pub(crate) const VERSION: u32 = 1;
 
     /// Parses a record; `file` is named in errors.
     pub(crate) fn parse(data: &[u8], file: &Path) -> Result<Self> {
         let damaged = |problem| Error::State { file: file.to_owned(), problem };
         let record: Self = serde_json::from_slice(data).map_err(|e| damaged(e.to_string()))?;
-        if record.version > VERSION {
+        if record.version > Self::VERSION {
             let version = record.version;
             return Err(damaged(format!(
-                "version {version} of a newer teu; this one knows {VERSION}"
+                "version {version} of a newer teu; this one knows {}",
+                Self::VERSION
             )));
         }
         Ok(record)
@@ -96,7 +94,7 @@ pub(crate) fn now() -> String {
 #[cfg(test)]
 pub(super) fn sample(id: &str) -> Record {
     Record {
-        version: VERSION,
+        version: Record::VERSION,
         oci_version: "1.2.0".into(),
         id: id.into(),
         pid: 0,
@@ -145,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_newer_record_is_refused() {
-        let record = Record { version: VERSION + 1, ..sample("c") };
+        let record = Record { version: Record::VERSION + 1, ..sample("c") };
         let json = record.to_json(Path::new("f")).unwrap();
         assert!(Record::parse(&json, Path::new("f")).is_err());
     }
