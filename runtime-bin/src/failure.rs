@@ -17,6 +17,10 @@ pub enum Failure {
         usage: String,
     },
 
+    /// `exec` without a command and without `--process`.
+    #[error("exec args cannot be empty")]
+    NoCommand,
+
     /// The command line makes sense, but this version cannot do it.
     #[error("{0} not supported by this version of teu")]
     Unsupported(String),

@@ -27,6 +27,30 @@ const NOT_TAKEN: [Signal; 7] = [
     Signal::SIGTRAP,
 ];
 
+/// Whom signals are forwarded to. Its descriptor becomes readable when it ends.
+pub trait Target: AsFd {
+    /// Its pid, valid until it is reaped.
+    fn pid(&self) -> i32;
+    /// Sends it a signal.
+    fn kill(&self, signal: Signal) -> libteu::Result<()>;
+    /// Waits for its end and reaps it.
+    fn wait(&self) -> libteu::Result<ExitStatus>;
+}
+
+impl Target for Process {
+    fn pid(&self) -> i32 {
+        self.pid()
+    }
+
+    fn kill(&self, signal: Signal) -> libteu::Result<()> {
+        self.kill(signal)
+    }
+
+    fn wait(&self) -> libteu::Result<ExitStatus> {
+        self.wait()
+    }
+}
+
 /// Processes that the container's process leaves behind become children of teu, not of init.
 pub fn adopt_orphans() -> Result<(), Failure> {
     prctl::set_child_subreaper(true).map_err(Failure::system("prctl(PR_SET_CHILD_SUBREAPER)"))
@@ -50,7 +74,7 @@ impl Forwarder {
     }
 
     /// Forwards signals until the process has ended; reaps it and every orphan that ends before.
-    pub fn wait(&self, process: &Process, log: &Log) -> Result<u8, Failure> {
+    pub fn wait(&self, process: &impl Target, log: &Log) -> Result<u8, Failure> {
         while !self.ended(process)? {
             while let Some(signal) = self.next()? {
                 handle(signal, process, log);
@@ -62,7 +86,7 @@ impl Forwarder {
     }
 
     /// Sleeps until there is something to do.
-    fn ended(&self, process: &Process) -> Result<bool, Failure> {
+    fn ended(&self, process: &impl Target) -> Result<bool, Failure> {
         let mut watched = [
             PollFd::new(process.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
@@ -81,7 +105,7 @@ impl Forwarder {
     }
 }
 
-fn handle(number: u32, process: &Process, log: &Log) {
+fn handle(number: u32, process: &impl Target, log: &Log) {
     match i32::try_from(number).ok().and_then(|n| Signal::try_from(n).ok()) {
         Some(Signal::SIGCHLD) => reap_orphans(process.pid()),
         // Without a terminal there is no size to pass on.
@@ -96,7 +120,7 @@ fn handle(number: u32, process: &Process, log: &Log) {
     }
 }
 
-/// Reaps children that have ended, up to the container's process, which [`Process::wait`] reaps.
+/// Reaps children that have ended, up to the container's process, which [`Target::wait`] reaps.
 fn reap_orphans(main: i32) {
     let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     while let Some(pid) = waitid(Id::All, peek).ok().as_ref().and_then(WaitStatus::pid) {
@@ -110,4 +134,73 @@ fn reap_orphans(main: i32) {
 fn exit_code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::{PipeReader, PipeWriter, pipe};
+    use std::os::fd::BorrowedFd;
+
+    use nix::sys::signal::raise;
+
+    use super::*;
+
+    /// Ends with status 7 when it gets SIGTERM: its descriptor is a pipe, closed at that moment.
+    struct Fake {
+        end: PipeReader,
+        alive: RefCell<Option<PipeWriter>>,
+        seen: RefCell<Vec<Signal>>,
+    }
+
+    impl AsFd for Fake {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.end.as_fd()
+        }
+    }
+
+    impl Target for Fake {
+        fn pid(&self) -> i32 {
+            i32::MAX
+        }
+
+        fn kill(&self, signal: Signal) -> libteu::Result<()> {
+            self.seen.borrow_mut().push(signal);
+            if signal == Signal::SIGTERM {
+                self.alive.borrow_mut().take();
+            }
+            Ok(())
+        }
+
+        fn wait(&self) -> libteu::Result<ExitStatus> {
+            Ok(ExitStatus::from_raw(7 << 8))
+        }
+    }
+
+    #[test]
+    fn signals_are_forwarded_until_the_process_ends() {
+        let forwarder = Forwarder::new().unwrap();
+        for signal in [Signal::SIGWINCH, Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGTERM] {
+            raise(signal).unwrap();
+        }
+        let (end, alive) = pipe().unwrap();
+        let fake = Fake { end, alive: RefCell::new(Some(alive)), seen: RefCell::default() };
+        assert_eq!(forwarder.wait(&fake, &Log::default()).unwrap(), 7);
+        assert_eq!(*fake.seen.borrow(), [Signal::SIGHUP, Signal::SIGTERM]);
+    }
+
+    #[test]
+    fn faults_and_broken_pipes_stay_with_teu() {
+        let _forwarder = Forwarder::new().unwrap();
+        let blocked = SigSet::thread_get_mask().unwrap();
+        assert!(blocked.contains(Signal::SIGINT) && blocked.contains(Signal::SIGCHLD));
+        assert!(NOT_TAKEN.iter().all(|signal| !blocked.contains(*signal)));
+    }
+
+    #[test]
+    fn a_killed_process_gives_128_and_the_signal() {
+        assert_eq!(exit_code(ExitStatus::from_raw(3 << 8)), 3);
+        assert_eq!(exit_code(ExitStatus::from_raw(libc::SIGKILL)), 137);
+        assert_eq!(exit_code(ExitStatus::from_raw(64)), 192);
+    }
 }

@@ -109,6 +109,7 @@ pub enum Verb {
 }
 
 /// What a command line amounts to.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in the life of the program")]
 pub enum Request {
     /// Help or version: text for standard output.
     Text(String),

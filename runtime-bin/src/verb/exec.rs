@@ -44,7 +44,7 @@ fn options(args: &Exec) -> Result<ExecOptions, Failure> {
         (!args.additional_gids.is_empty()).then(|| args.additional_gids.clone());
     options.capabilities = args.cap.clone();
     options.no_new_privileges = args.no_new_privs;
-    if options.args.is_empty() { Err(no_command()) } else { Ok(options) }
+    if options.args.is_empty() { Err(Failure::NoCommand) } else { Ok(options) }
 }
 
 fn refuse_later(later: &Later) -> Result<(), Failure> {
@@ -54,10 +54,6 @@ fn refuse_later(later: &Later) -> Result<(), Failure> {
     refuse("--apparmor", !later.apparmor.is_empty())?;
     refuse("--cgroup", !later.cgroup.is_empty())?;
     refuse("--ignore-paused", later.ignore_paused)
-}
-
-fn no_command() -> Failure {
-    Failure::Usage { message: "exec args cannot be empty".to_owned(), usage: String::new() }
 }
 
 fn read_process(file: &Path) -> Result<oci_spec::runtime::Process, Failure> {
