@@ -14,7 +14,7 @@ mod verb;
 
 use std::process::ExitCode;
 
-use crate::cli::Request;
+use crate::cli::Parsed;
 use crate::failure::Failure;
 use crate::log::Log;
 
@@ -38,15 +38,13 @@ fn main() -> ExitCode {
 /// Does what the command line asks for. The number is the status to exit with: that of the
 /// container's process where teu stayed in the foreground for it.
 fn run(log: &mut Log) -> Result<u8, Failure> {
-    match cli::parse(std::env::args_os()) {
-        Request::Text(text) => output::text(&text).map(|()| 0),
-        Request::Verb(global, verb) => {
-            *log = Log::open(&global.log)?;
-            verb::run(verb, &verb::Context { global: &global, log })
-        }
-        Request::Wrong(options, failure) => {
-            *log = Log::open(&options).unwrap_or_default();
-            Err(failure)
-        }
+    let (global, words) = match cli::global(std::env::args_os())? {
+        Parsed::Answer(text) => return output::text(&text).map(|()| 0),
+        Parsed::Request(request) => request,
+    };
+    *log = Log::open(&global.log)?;
+    match cli::verb(&words)? {
+        Parsed::Answer(text) => output::text(&text).map(|()| 0),
+        Parsed::Request(verb) => verb::run(verb, &verb::Context { global: &global, log }),
     }
 }

@@ -10,7 +10,7 @@ use crate::cli::{HELP_WITH_ID, non_empty};
 
 /// create a container
 #[derive(Debug, Args)]
-#[command(display_name = "teu create", help_template = HELP_WITH_ID, after_help = "\
+#[command(help_template = HELP_WITH_ID, after_help = "\
 The container's process is set up from the bundle's config.json and waits for \"teu start\".")]
 pub struct Create {
     #[command(flatten)]

@@ -7,7 +7,7 @@ use crate::cli::HELP_WITH_ID;
 
 /// remove a container and everything kept for it
 #[derive(Debug, Args)]
-#[command(display_name = "teu delete", help_template = HELP_WITH_ID)]
+#[command(help_template = HELP_WITH_ID)]
 pub struct Delete {
     /// Name of the container, which must be stopped or not started yet
     #[arg(value_name = "container-id")]

@@ -10,7 +10,7 @@ use crate::cli::{HELP_WITH_ID, non_empty};
 
 /// run a further process in a container
 #[derive(Debug, Args)]
-#[command(display_name = "teu exec", help_template = HELP_WITH_ID, override_usage = "\
+#[command(help_template = HELP_WITH_ID, override_usage = "\
 teu exec [OPTIONS] <container-id> <command> [argument]...
    teu exec [OPTIONS] --process <file> <container-id>")]
 pub struct Exec {

@@ -6,5 +6,5 @@ use crate::cli::HELP;
 
 /// print what this version can do as JSON
 #[derive(Debug, Args)]
-#[command(display_name = "teu features", help_template = HELP, after_help = "The format is that of features.md in the runtime specification.")]
+#[command(help_template = HELP, after_help = "The format is that of features.md in the runtime specification.")]
 pub struct Features {}

@@ -8,7 +8,7 @@ use crate::cli::signal::SignalNumber;
 
 /// send a signal to a container's first process
 #[derive(Debug, Args)]
-#[command(display_name = "teu kill", help_template = HELP_WITH_ID)]
+#[command(help_template = HELP_WITH_ID)]
 pub struct Kill {
     /// Name of the container
     #[arg(value_name = "container-id")]

@@ -6,7 +6,7 @@ use crate::cli::HELP;
 
 /// list the containers under the state root
 #[derive(Debug, Args)]
-#[command(display_name = "teu list", help_template = HELP)]
+#[command(help_template = HELP)]
 pub struct List {
     /// Format of the list: table or json
     #[arg(short, long, value_name = "format", default_value = "table", value_parser = Format::parse)]

@@ -1,4 +1,7 @@
 //! What may be typed: clap types, one file a verb. Parsing has no effects.
+//!
+//! Two steps: the flags before the verb, then the verb's own. In between the log is opened, so that
+//! a wrong use of a verb is logged where the caller looks.
 
 pub mod create;
 pub mod delete;
@@ -20,9 +23,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 
-use crate::cli::global::{Global, LogOptions};
+use crate::cli::global::Global;
 use crate::failure::Failure;
 
 /// Version of the runtime specification that teu follows.
@@ -70,17 +73,22 @@ OPTIONS:
 {options}
 ";
 
-/// Open Container Initiative runtime
+/// What teu is, in the words by which its kind is known.
+const ABOUT: &str = "Open Container Initiative runtime";
+
+/// The command line up to the verb.
 #[derive(Debug, Parser)]
 #[command(
     name = "teu",
+    about = ABOUT,
     bin_name = "teu",
     help_template = HELP_OF_ALL,
     args_override_self = true,
     disable_version_flag = true,
+    disable_help_subcommand = true,
     subcommand_value_name = "command"
 )]
-pub struct Cli {
+struct Cli {
     #[command(flatten)]
     global: Global,
 
@@ -89,11 +97,20 @@ pub struct Cli {
     version: bool,
 
     #[command(subcommand)]
-    verb: Option<Verb>,
+    words: Option<Words>,
+}
+
+/// The verb's name and all that follows, looked at later: to describe every flag of every verb
+/// takes longer than everything else teu does before it calls the library.
+#[derive(Debug, Subcommand)]
+enum Words {
+    #[command(external_subcommand)]
+    Words(Vec<OsString>),
 }
 
 /// What is to be done.
 #[derive(Debug, Subcommand)]
+#[command(about = ABOUT)]
 pub enum Verb {
     Create(create::Create),
     Delete(delete::Delete),
@@ -108,27 +125,83 @@ pub enum Verb {
     State(state::State),
 }
 
-/// What a command line amounts to.
-#[expect(clippy::large_enum_variant, reason = "there is one of it in the life of the program")]
-pub enum Request {
+/// What was typed: either a question about teu itself, or what it was meant for.
+#[derive(Debug)]
+pub enum Parsed<T> {
     /// Help or version: text for standard output.
-    Text(String),
-    /// A verb to be carried out.
-    Verb(Global, Verb),
-    /// Nothing that can be done, and where the log of it goes.
-    Wrong(LogOptions, Failure),
+    Answer(String),
+    /// To be carried out.
+    Request(T),
 }
 
-/// Understands a command line, program name first.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Request {
-    let args: Vec<OsString> = args.into_iter().collect();
-    match Cli::try_parse_from(&args) {
-        Ok(Cli { version: true, .. }) => Request::Text(version()),
-        Ok(Cli { global, verb: Some(verb), .. }) => Request::Verb(global, verb),
-        Ok(Cli { verb: None, .. }) => Request::Text(Cli::command().render_help().to_string()),
-        Err(e) if e.kind() == ErrorKind::DisplayHelp => Request::Text(e.render().to_string()),
-        Err(e) => Request::Wrong(usage::log_options(&args), usage::failure(&e)),
+/// Reads the command line up to the verb; the rest is for [`verb`].
+pub fn global(
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<Parsed<(Global, Vec<OsString>)>, Failure> {
+    match Cli::try_parse_from(args) {
+        Ok(Cli { version: true, .. }) => Ok(Parsed::Answer(version())),
+        Ok(Cli { global, words: Some(Words::Words(words)), .. }) => {
+            Ok(Parsed::Request((global, words)))
+        }
+        Ok(Cli { words: None, .. }) => Ok(Parsed::Answer(help())),
+        Err(e) if e.kind() == ErrorKind::DisplayHelp => Ok(Parsed::Answer(help())),
+        Err(e) => Err(usage::failure("", &e)),
     }
+}
+
+/// Reads the verb and what follows it.
+pub fn verb(words: &[OsString]) -> Result<Parsed<Verb>, Failure> {
+    let name = words.first().and_then(|word| word.to_str()).unwrap_or_default();
+    match name {
+        "create" => one(name, words, Verb::Create),
+        "delete" => one(name, words, Verb::Delete),
+        "exec" => one(name, words, Verb::Exec),
+        "features" => one(name, words, Verb::Features),
+        "kill" => one(name, words, Verb::Kill),
+        "list" => one(name, words, Verb::List),
+        "plan" => one(name, words, Verb::Plan),
+        "run" => one(name, words, Verb::Run),
+        "spec" => one(name, words, Verb::Spec),
+        "start" => one(name, words, Verb::Start),
+        "state" => one(name, words, Verb::State),
+        "help" | "h" => help_on(words.get(1)),
+        _ => Err(usage::unknown_verb(name)),
+    }
+}
+
+/// Reads the words of one verb, whose flags alone are described to clap.
+fn one<A: Args>(
+    name: &str,
+    words: &[OsString],
+    wrap: impl Fn(A) -> Verb,
+) -> Result<Parsed<Verb>, Failure> {
+    let path = format!("teu {name}");
+    let command = A::augment_args(Command::new("teu").args_override_self(true))
+        .bin_name(&path)
+        .display_name(path);
+    let parsed = command.try_get_matches_from(words).and_then(|m| A::from_arg_matches(&m));
+    match parsed {
+        Ok(args) => Ok(Parsed::Request(wrap(args))),
+        Err(e) if e.kind() == ErrorKind::DisplayHelp => Ok(Parsed::Answer(e.to_string())),
+        Err(e) => Err(usage::failure(name, &e)),
+    }
+}
+
+/// `teu help` and `teu help run`.
+fn help_on(name: Option<&OsString>) -> Result<Parsed<Verb>, Failure> {
+    match name {
+        Some(name) => verb(&[name.clone(), "--help".into()]),
+        None => Ok(Parsed::Answer(help())),
+    }
+}
+
+fn help() -> String {
+    all().render_help().to_string()
+}
+
+/// teu with all its verbs, for help.
+fn all() -> Command {
+    Verb::augment_subcommands(Cli::command())
 }
 
 /// Flags that take a path treat the empty string as not given, as runc's do.

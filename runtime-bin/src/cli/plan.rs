@@ -10,7 +10,7 @@ use crate::cli::{HELP_WITH_ID, non_empty};
 
 /// print the steps that create would take
 #[derive(Debug, Args)]
-#[command(display_name = "teu plan", help_template = HELP_WITH_ID, after_help = "Nothing is changed on this host. Values of the environment are left out.")]
+#[command(help_template = HELP_WITH_ID, after_help = "Nothing is changed on this host. Values of the environment are left out.")]
 pub struct Plan {
     /// Name the container would have [default: plan]
     #[arg(value_name = "container-id", default_value = "plan", hide_default_value = true)]

@@ -7,7 +7,7 @@ use crate::cli::create::Setup;
 
 /// create and run a container
 #[derive(Debug, Args)]
-#[command(display_name = "teu run", help_template = HELP_WITH_ID, after_help = "\
+#[command(help_template = HELP_WITH_ID, after_help = "\
 Unless detached, teu passes signals on to the container's process, exits with its status and\n\
 deletes the container.")]
 pub struct Run {

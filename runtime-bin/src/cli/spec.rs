@@ -9,7 +9,7 @@ use crate::cli::{HELP, non_empty};
 
 /// write a config.json to start from
 #[derive(Debug, Args)]
-#[command(display_name = "teu spec", help_template = HELP, after_help = "\
+#[command(help_template = HELP, after_help = "\
 The file describes a container that runs \"sh\" on the root filesystem in ./rootfs. One that is\n\
 there already is left alone.")]
 pub struct Spec {

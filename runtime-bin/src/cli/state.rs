@@ -7,7 +7,7 @@ use crate::cli::HELP_WITH_ID;
 
 /// print the state of a container as JSON
 #[derive(Debug, Args)]
-#[command(display_name = "teu state", help_template = HELP_WITH_ID)]
+#[command(help_template = HELP_WITH_ID)]
 pub struct State {
     /// Name of the container
     #[arg(value_name = "container-id")]

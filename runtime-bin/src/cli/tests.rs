@@ -1,33 +1,31 @@
 //! What the parser makes of command lines, runc's and engines' ones among them.
 
-use clap::CommandFactory;
-
 use super::*;
 
 fn words(line: &str) -> Vec<OsString> {
     line.split_whitespace().map(OsString::from).collect()
 }
 
-fn verb(line: &str) -> Verb {
-    match parse(words(line)) {
-        Request::Verb(_, verb) => verb,
-        Request::Text(text) => panic!("{line}: {text}"),
-        Request::Wrong(_, failure) => panic!("{line}: {failure}"),
+fn both(line: &str) -> Result<(Global, Verb), Failure> {
+    match super::global(words(line))? {
+        Parsed::Answer(text) => panic!("{line}: {text}"),
+        Parsed::Request((global, words)) => match super::verb(&words)? {
+            Parsed::Answer(text) => panic!("{line}: {text}"),
+            Parsed::Request(verb) => Ok((global, verb)),
+        },
     }
 }
 
 fn global(line: &str) -> Global {
-    match parse(words(line)) {
-        Request::Verb(global, _) => global,
-        _ => panic!("{line}"),
-    }
+    both(line).unwrap().0
+}
+
+fn verb(line: &str) -> Verb {
+    both(line).unwrap().1
 }
 
 fn message(line: &str) -> String {
-    match parse(words(line)) {
-        Request::Wrong(_, failure) => failure.to_string(),
-        _ => panic!("{line}: accepted"),
-    }
+    both(line).unwrap_err().to_string()
 }
 
 fn exec(line: &str) -> exec::Exec {
@@ -39,7 +37,16 @@ fn exec(line: &str) -> exec::Exec {
 
 #[test]
 fn clap_finds_no_contradiction() {
-    Cli::command().debug_assert();
+    all().debug_assert();
+}
+
+#[test]
+fn every_verb_of_the_help_is_understood() {
+    for command in all().get_subcommands() {
+        let words = [command.get_name().into(), "--help".into()];
+        let Ok(Parsed::Answer(text)) = super::verb(&words) else { panic!("{words:?}") };
+        assert!(text.starts_with(&format!("NAME:\n   teu {}", command.get_name())), "{text}");
+    }
 }
 
 #[test]
@@ -146,14 +153,6 @@ fn wrong_values() {
     assert!(message("teu --log-format xml list").ends_with("invalid log-format: xml"));
     assert!(message("teu --root / list").contains("must not be /"));
     assert!(message("teu list -f xml").contains("must be table or json"));
-}
-
-#[test]
-fn a_wrong_command_line_is_logged_where_the_caller_asked() {
-    let line = "teu --root /r --log /l --log-format json --debug create --bogus id";
-    let Request::Wrong(options, _) = parse(words(line)) else { panic!() };
-    assert_eq!(options.path(), Some("/l".as_ref()));
-    assert_eq!((options.format, options.debug), (global::LogFormat::Json, true));
 }
 
 #[test]

@@ -1,46 +1,28 @@
 //! clap's complaints in runc's words.
 
-use std::ffi::OsString;
-
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Command};
 
-use crate::cli::global::{Global, LogOptions};
 use crate::failure::Failure;
 
 /// Verbs of runc that teu does not have yet.
 const LATER: [&str; 7] = ["checkpoint", "events", "pause", "ps", "restore", "resume", "update"];
 
 /// Turns clap's error into one line and the verb's usage.
-pub fn failure(error: &clap::Error) -> Failure {
+pub fn failure(verb: &str, error: &clap::Error) -> Failure {
     let usage = context(error, ContextKind::Usage).unwrap_or_default();
     let stray = context(error, ContextKind::InvalidArg);
     let message = match error.kind() {
-        ErrorKind::InvalidSubcommand => {
-            return unknown_verb(&context(error, ContextKind::InvalidSubcommand));
-        }
-        ErrorKind::MissingRequiredArgument => wrong_count(&usage, Count::TooFew),
+        ErrorKind::MissingRequiredArgument => wrong_count(verb, Count::TooFew),
         ErrorKind::UnknownArgument if stray.is_some_and(|a| !a.starts_with('-')) => {
-            wrong_count(&usage, Count::TooMany)
+            wrong_count(verb, Count::TooMany)
         }
         _ => first_line(error),
     };
     Failure::Usage { message, usage }
 }
 
-/// The log's flags of a command line that makes no sense as a whole: the error belongs into the
-/// log that the caller reads. From the verb on nothing is looked at.
-pub fn log_options(args: &[OsString]) -> LogOptions {
-    Global::augment_args(Command::new("teu"))
-        .ignore_errors(true)
-        .allow_external_subcommands(true)
-        .try_get_matches_from(args)
-        .and_then(|matches| clap::FromArgMatches::from_arg_matches(&matches))
-        .unwrap_or_default()
-}
-
-fn unknown_verb(name: &Option<String>) -> Failure {
-    let name = name.as_deref().unwrap_or_default();
+/// The complaint about a verb that is not there.
+pub fn unknown_verb(name: &str) -> Failure {
     if LATER.contains(&name) {
         return Failure::Unsupported(format!("{name:?} is"));
     }
@@ -56,8 +38,7 @@ enum Count {
 }
 
 /// `teu: "create" requires exactly 1 argument(s)`: runc's words, which its callers know.
-fn wrong_count(usage: &str, count: Count) -> String {
-    let verb = usage.split_whitespace().nth(2).unwrap_or_default();
+fn wrong_count(verb: &str, count: Count) -> String {
     let rule = match (verb, count) {
         ("features" | "list" | "spec", _) => "exactly 0",
         ("exec" | "kill", Count::TooFew) => "a minimum of 1",
