@@ -13,7 +13,7 @@ pub enum Failure {
     Usage {
         /// What is wrong with it.
         message: String,
-        /// How the verb is used, printed before the message.
+        /// How the verb is used, printed before the message; empty where that is no help.
         usage: String,
     },
 
@@ -80,7 +80,7 @@ impl Failure {
     /// How the verb is used, if it was used wrongly.
     pub fn usage(&self) -> Option<&str> {
         match self {
-            Self::Usage { usage, .. } => Some(usage),
+            Self::Usage { usage, .. } if !usage.is_empty() => Some(usage),
             _ => None,
         }
     }

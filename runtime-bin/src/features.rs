@@ -61,7 +61,7 @@ const CAPABILITIES: [&str; 41] = [
 ];
 
 /// Mount options that are not passed on to the filesystem, sorted.
-const MOUNT_OPTIONS: [&str; 59] = [
+const MOUNT_OPTIONS: [&str; 57] = [
     "async",
     "atime",
     "bind",
@@ -73,14 +73,12 @@ const MOUNT_OPTIONS: [&str; 59] = [
     "iversion",
     "lazytime",
     "loud",
-    "mand",
     "noatime",
     "nodev",
     "nodiratime",
     "noexec",
     "noiversion",
     "nolazytime",
-    "nomand",
     "norelatime",
     "nostrictatime",
     "nosuid",
@@ -200,7 +198,7 @@ impl Linux {
         Self {
             namespaces: &NAMESPACES,
             capabilities: &CAPABILITIES,
-            cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: true },
+            cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: false },
             seccomp: off(),
             apparmor: off(),
             selinux: off(),

@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn signals_are_forwarded_until_the_process_ends() {
         let forwarder = Forwarder::new().unwrap();
-        for signal in [Signal::SIGWINCH, Signal::SIGCHLD, Signal::SIGHUP, Signal::SIGTERM] {
+        for signal in [Signal::SIGWINCH, Signal::SIGHUP, Signal::SIGTERM] {
             raise(signal).unwrap();
         }
         let (end, alive) = pipe().unwrap();
@@ -195,6 +195,23 @@ mod tests {
         let blocked = SigSet::thread_get_mask().unwrap();
         assert!(blocked.contains(Signal::SIGINT) && blocked.contains(Signal::SIGCHLD));
         assert!(NOT_TAKEN.iter().all(|signal| !blocked.contains(*signal)));
+    }
+
+    #[test]
+    fn orphans_are_reaped_and_the_containers_process_is_not() {
+        let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        let zombie = || {
+            let child = std::process::Command::new("true").spawn().unwrap();
+            let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+            waitid(Id::Pid(pid), peek).unwrap();
+            pid
+        };
+        let orphan = zombie();
+        reap_orphans(i32::MAX);
+        assert_eq!(waitid(Id::Pid(orphan), peek), Err(Errno::ECHILD));
+        let main = zombie();
+        reap_orphans(main.as_raw());
+        assert_eq!(waitpid(main, None), Ok(WaitStatus::Exited(main, 0)));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -176,10 +177,14 @@ fn listing_nothing() {
 fn users_without_privileges_get_a_root_that_is_not_pruned() {
     let runtime_dir = TempDir::new().unwrap();
     fs::set_permissions(runtime_dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    let mut command = command(&["create", "--bundle", "/nonexistent", "x"]);
+    // Nobody may not be allowed to look into the directory of the build.
+    let binary = runtime_dir.path().join("binary");
+    fs::copy(env!("CARGO_BIN_EXE_teu"), &binary).unwrap();
+    let mut command = Command::new(binary);
+    command.args(["create", "--bundle", "/nonexistent", "x"]);
     command.env("XDG_RUNTIME_DIR", runtime_dir.path());
     if nix::unistd::geteuid().is_root() {
-        std::os::unix::process::CommandExt::uid(&mut command, 65534);
+        command.uid(65534);
     }
     assert_eq!(seen(&mut command).0, 1);
     let mode = fs::metadata(runtime_dir.path().join("teu")).unwrap().permissions().mode();

@@ -29,6 +29,7 @@ impl Context<'_> {
             .root
             .clone()
             .unwrap_or_else(|| user_root().unwrap_or_else(|| PathBuf::from(DEFAULT_ROOT)));
+        self.log.debug(format_args!("state root: {}", root.display()));
         Ok(Runtime::new(root, options))
     }
 
