@@ -198,6 +198,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::zombie_processes, reason = "who reaps them is what is tested")]
     fn orphans_are_reaped_and_the_containers_process_is_not() {
         let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
         let zombie = || {

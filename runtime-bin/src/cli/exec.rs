@@ -33,7 +33,7 @@ pub struct Exec {
     #[arg(short, long)]
     pub tty: bool,
 
-    /// Run as this user: UID[:GID]
+    /// Run as this user: UID or UID:GID
     #[arg(short, long, value_name = "user", allow_hyphen_values = true)]
     pub user: Option<UserSpec>,
 
@@ -88,7 +88,7 @@ pub struct Later {
     #[arg(long, value_name = "profile", default_value = "", hide_default_value = true)]
     pub apparmor: OsString,
 
-    /// Put the process into an existing cgroup below the container's: [controller:]path
+    /// Put the process into an existing cgroup below the container's: PATH or CONTROLLER:PATH
     #[arg(long, value_name = "cgroup")]
     pub cgroup: Vec<OsString>,
 
