@@ -1,0 +1,171 @@
+//! What the parser makes of command lines, runc's and engines' ones among them.
+
+use super::*;
+
+fn words(line: &str) -> Vec<OsString> {
+    line.split_whitespace().map(OsString::from).collect()
+}
+
+fn both(line: &str) -> Result<(Global, Verb), Failure> {
+    match super::global(words(line))? {
+        Parsed::Answer(text) => panic!("{line}: {text}"),
+        Parsed::Request((global, words)) => match super::verb(&words)? {
+            Parsed::Answer(text) => panic!("{line}: {text}"),
+            Parsed::Request(verb) => Ok((global, verb)),
+        },
+    }
+}
+
+fn global(line: &str) -> Global {
+    both(line).unwrap().0
+}
+
+fn verb(line: &str) -> Verb {
+    both(line).unwrap().1
+}
+
+fn message(line: &str) -> String {
+    both(line).unwrap_err().to_string()
+}
+
+fn exec(line: &str) -> exec::Exec {
+    match verb(line) {
+        Verb::Exec(args) => args,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn clap_finds_no_contradiction() {
+    all().debug_assert();
+}
+
+#[test]
+fn every_verb_of_the_help_is_understood() {
+    for command in all().get_subcommands() {
+        let words = [command.get_name().into(), "--help".into()];
+        let Ok(Parsed::Answer(text)) = super::verb(&words) else { panic!("{words:?}") };
+        assert!(text.starts_with(&format!("NAME:\n   teu {}", command.get_name())), "{text}");
+    }
+}
+
+#[test]
+fn containerds_shim() {
+    let line = "teu --root /r --log /l --log-format json create --bundle /b --pid-file /p \
+                --no-pivot --no-new-keyring --preserve-fds 2 id";
+    let global = global(line);
+    assert_eq!(global.root, Some("/r".into()));
+    assert_eq!(global.log.path(), Some("/l".as_ref()));
+    assert_eq!(global.log.format, global::LogFormat::Json);
+    let Verb::Create(create::Create { setup }) = verb(line) else { panic!() };
+    assert_eq!((setup.id.as_str(), setup.bundle()), ("id", "/b".into()));
+    assert_eq!((setup.pid_file(), setup.preserve_fds), (Some("/p".into()), 2));
+    assert!(setup.no_pivot && setup.no_new_keyring);
+
+    let args = exec("teu exec --process /p.json --detach --pid-file /pid id");
+    assert_eq!((args.id(), args.process(), args.detach), ("id", Some("/p.json".into()), true));
+    assert!(args.command().is_empty());
+    assert!(matches!(verb("teu kill --all id 9"), Verb::Kill(kill) if kill.all));
+    assert!(matches!(verb("teu delete --force id"), Verb::Delete(delete) if delete.force));
+    assert!(matches!(
+        verb("teu list --format=json"),
+        Verb::List(list) if list.format == list::Format::Json
+    ));
+}
+
+#[test]
+fn flags_may_follow_the_id_except_in_exec() {
+    assert!(matches!(verb("teu delete id -f"), Verb::Delete(delete) if delete.force));
+    assert!(matches!(verb("teu run id --keep -d"), Verb::Run(run) if run.keep && run.detach));
+    let args = exec("teu exec -e A=1 id -e B=2 --cwd / --help");
+    assert_eq!(args.env, ["A=1"]);
+    assert_eq!(args.command(), ["-e", "B=2", "--cwd", "/", "--help"]);
+}
+
+#[test]
+fn execs_command_is_taken_as_it_is() {
+    for (line, command) in [
+        ("teu exec id ls -l", vec!["ls", "-l"]),
+        ("teu exec id -- ls -l", vec!["ls", "-l"]),
+        ("teu exec -- id ls", vec!["ls"]),
+        ("teu exec id sh -- -c x", vec!["sh", "--", "-c", "x"]),
+        ("teu exec id", vec![]),
+    ] {
+        let args = exec(line);
+        assert_eq!(args.id(), "id", "{line}");
+        assert_eq!(args.command(), command, "{line}");
+    }
+}
+
+#[test]
+fn execs_flags() {
+    let args = exec(
+        "teu exec -t -d -u 1:2 -g 3 -g 4 -c CAP_KILL -c CAP_CHOWN --no-new-privs --cwd /w \
+         --preserve-fds=1 --env X=-1 -e -Y=2 id true",
+    );
+    assert_eq!(args.user, Some(user::UserSpec { uid: 1, gid: Some(2) }));
+    assert_eq!((args.additional_gids, args.preserve_fds), (vec![3, 4], 1));
+    assert_eq!(
+        (args.cap, args.env),
+        (
+            vec!["CAP_KILL".to_owned(), "CAP_CHOWN".to_owned()],
+            vec!["X=-1".to_owned(), "-Y=2".to_owned()],
+        )
+    );
+    assert!(args.tty && args.detach && args.no_new_privs);
+    assert!(message("teu exec -u -1 id true").contains("bad uid \"-1\""));
+    assert!(message("teu exec -u 1: id true").contains("bad gid \"\""));
+    assert!(message("teu exec -g -1 id true").contains("--additional-gids"));
+}
+
+#[test]
+fn the_number_of_arguments_is_complained_about_in_runcs_words() {
+    for name in ["create", "run", "start", "state", "delete"] {
+        let wanted = format!("teu: {name:?} requires exactly 1 argument(s)");
+        assert_eq!(message(&format!("teu {name}")), wanted);
+        assert_eq!(message(&format!("teu {name} a b")), wanted);
+    }
+    for name in ["list", "spec", "features"] {
+        let wanted = format!("teu: {name:?} requires exactly 0 argument(s)");
+        assert_eq!(message(&format!("teu {name} x")), wanted);
+    }
+    assert_eq!(message("teu exec"), "teu: \"exec\" requires a minimum of 1 argument(s)");
+    assert_eq!(message("teu kill"), "teu: \"kill\" requires a minimum of 1 argument(s)");
+    assert_eq!(message("teu kill a 9 b"), "teu: \"kill\" requires a maximum of 2 argument(s)");
+    assert_eq!(message("teu plan a b"), "teu: \"plan\" requires a maximum of 1 argument(s)");
+}
+
+#[test]
+fn verbs_that_are_not_there() {
+    assert_eq!(message("teu pause id"), "\"pause\" is not supported by this version of teu");
+    assert!(message("teu foo -h").contains("No help topic for 'foo'"));
+}
+
+#[test]
+fn wrong_values() {
+    assert_eq!(
+        message("teu create ../x"),
+        "invalid value '../x' for '<container-id>': invalid container ID format"
+    );
+    assert!(message("teu kill id FOO").ends_with("unknown signal \"FOO\""));
+    assert!(message("teu create --preserve-fds -1 id").contains("-1"));
+    assert!(message("teu create --bogus id").contains("--bogus"));
+    assert!(message("teu --log-format xml list").ends_with("invalid log-format: xml"));
+    assert!(message("teu --root / list").contains("must not be /"));
+    assert!(message("teu list -f xml").contains("must be table or json"));
+}
+
+#[test]
+fn the_last_of_a_repeated_flag_wins_and_empty_paths_are_none() {
+    let line = "teu --log /a --log /b create -b x -b /y --pid-file= --console-socket= id";
+    assert_eq!(global(line).log.path(), Some("/b".as_ref()));
+    let Verb::Create(create::Create { setup }) = verb(line) else { panic!() };
+    assert_eq!((setup.bundle(), setup.pid_file()), ("/y".into(), None));
+    assert!(setup.console_socket.is_empty());
+}
+
+#[test]
+fn old_and_hidden_flags_are_taken() {
+    assert!(global("teu --criu /usr/sbin/criu --rootless=true list").rootless.0 == Some(true));
+    assert!(global("teu --systemd-cgroup list").systemd_cgroup);
+}

@@ -1,0 +1,224 @@
+//! The foreground: signals sent to teu go to the container's process, whose end is teu's.
+
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use libteu::Process;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+
+use crate::failure::Failure;
+use crate::log::Log;
+
+/// Signals that stay with teu: a fault in teu is not the container's, and SIGPIPE, which is
+/// ignored, would pile up with every write that nobody reads.
+const NOT_TAKEN: [Signal; 7] = [
+    Signal::SIGBUS,
+    Signal::SIGFPE,
+    Signal::SIGILL,
+    Signal::SIGPIPE,
+    Signal::SIGSEGV,
+    Signal::SIGSYS,
+    Signal::SIGTRAP,
+];
+
+/// Whom signals are forwarded to. Its descriptor becomes readable when it ends.
+pub trait Target: AsFd {
+    /// Its pid, valid until it is reaped.
+    fn pid(&self) -> i32;
+    /// Sends it a signal.
+    fn kill(&self, signal: Signal) -> libteu::Result<()>;
+    /// Waits for its end and reaps it.
+    fn wait(&self) -> libteu::Result<ExitStatus>;
+}
+
+impl Target for Process {
+    fn pid(&self) -> i32 {
+        self.pid()
+    }
+
+    fn kill(&self, signal: Signal) -> libteu::Result<()> {
+        self.kill(signal)
+    }
+
+    fn wait(&self) -> libteu::Result<ExitStatus> {
+        self.wait()
+    }
+}
+
+/// Processes that the container's process leaves behind become children of teu, not of init.
+pub fn adopt_orphans() -> Result<(), Failure> {
+    prctl::set_child_subreaper(true).map_err(Failure::system("prctl(PR_SET_CHILD_SUBREAPER)"))
+}
+
+/// Holds back all signals from its making on, so that none is lost while a container starts.
+pub struct Forwarder {
+    signals: SignalFd,
+}
+
+impl Forwarder {
+    /// Blocks what is to be forwarded. The container's process must not inherit that: the library
+    /// starts it with an empty mask.
+    pub fn new() -> Result<Self, Failure> {
+        let mut mask = SigSet::all();
+        NOT_TAKEN.into_iter().for_each(|signal| mask.remove(signal));
+        mask.thread_block().map_err(Failure::system("block signals"))?;
+        SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .map(|signals| Self { signals })
+            .map_err(Failure::system("signalfd"))
+    }
+
+    /// Forwards signals until the process has ended; reaps it and every orphan that ends before.
+    pub fn wait(&self, process: &impl Target, log: &Log) -> Result<u8, Failure> {
+        while !self.ended(process)? {
+            while let Some(signal) = self.next()? {
+                handle(signal, process, log);
+            }
+        }
+        let status = exit_code(process.wait()?);
+        log.debug(format_args!("process {} ended with status {status}", process.pid()));
+        Ok(status)
+    }
+
+    /// Sleeps until there is something to do.
+    fn ended(&self, process: &impl Target) -> Result<bool, Failure> {
+        let mut watched = [
+            PollFd::new(process.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut watched, PollTimeout::NONE) {
+            Ok(_) => Ok(watched.first().and_then(PollFd::any).unwrap_or(true)),
+            Err(Errno::EINTR) => Ok(false),
+            Err(errno) => Err(Failure::System { action: "poll", errno }),
+        }
+    }
+
+    /// The number of the next signal that waits.
+    fn next(&self) -> Result<Option<u32>, Failure> {
+        let info = self.signals.read_signal().map_err(Failure::system("read signalfd"))?;
+        Ok(info.map(|info| info.ssi_signo))
+    }
+}
+
+fn handle(number: u32, process: &impl Target, log: &Log) {
+    match i32::try_from(number).ok().and_then(|n| Signal::try_from(n).ok()) {
+        Some(Signal::SIGCHLD) => reap_orphans(process.pid()),
+        // Without a terminal there is no size to pass on.
+        Some(Signal::SIGWINCH) => {}
+        Some(signal) => {
+            log.debug(format_args!("forwarding {signal} to {}", process.pid()));
+            if let Err(e) = process.kill(signal) {
+                log.warn(&e);
+            }
+        }
+        None => log.warn(&format_args!("signal {number} cannot be forwarded by this version")),
+    }
+}
+
+/// Reaps children that have ended, up to the container's process, which [`Target::wait`] reaps.
+fn reap_orphans(main: i32) {
+    let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    while let Some(pid) = waitid(Id::All, peek).ok().as_ref().and_then(WaitStatus::pid) {
+        if pid.as_raw() == main || waitpid(pid, Some(WaitPidFlag::WNOHANG)).is_err() {
+            break;
+        }
+    }
+}
+
+/// A shell's view of a status: 128 and the signal's number for a process that was killed.
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::{PipeReader, PipeWriter, pipe};
+    use std::os::fd::BorrowedFd;
+
+    use nix::sys::signal::raise;
+
+    use super::*;
+
+    /// Ends with status 7 when it gets SIGTERM: its descriptor is a pipe, closed at that moment.
+    struct Fake {
+        end: PipeReader,
+        alive: RefCell<Option<PipeWriter>>,
+        seen: RefCell<Vec<Signal>>,
+    }
+
+    impl AsFd for Fake {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.end.as_fd()
+        }
+    }
+
+    impl Target for Fake {
+        fn pid(&self) -> i32 {
+            i32::MAX
+        }
+
+        fn kill(&self, signal: Signal) -> libteu::Result<()> {
+            self.seen.borrow_mut().push(signal);
+            if signal == Signal::SIGTERM {
+                self.alive.borrow_mut().take();
+            }
+            Ok(())
+        }
+
+        fn wait(&self) -> libteu::Result<ExitStatus> {
+            Ok(ExitStatus::from_raw(7 << 8))
+        }
+    }
+
+    #[test]
+    fn signals_are_forwarded_until_the_process_ends() {
+        let forwarder = Forwarder::new().unwrap();
+        for signal in [Signal::SIGWINCH, Signal::SIGHUP, Signal::SIGTERM] {
+            raise(signal).unwrap();
+        }
+        let (end, alive) = pipe().unwrap();
+        let fake = Fake { end, alive: RefCell::new(Some(alive)), seen: RefCell::default() };
+        assert_eq!(forwarder.wait(&fake, &Log::default()).unwrap(), 7);
+        assert_eq!(*fake.seen.borrow(), [Signal::SIGHUP, Signal::SIGTERM]);
+    }
+
+    #[test]
+    fn faults_and_broken_pipes_stay_with_teu() {
+        let _forwarder = Forwarder::new().unwrap();
+        let blocked = SigSet::thread_get_mask().unwrap();
+        assert!(blocked.contains(Signal::SIGINT) && blocked.contains(Signal::SIGCHLD));
+        assert!(NOT_TAKEN.iter().all(|signal| !blocked.contains(*signal)));
+    }
+
+    #[test]
+    #[expect(clippy::zombie_processes, reason = "who reaps them is what is tested")]
+    fn orphans_are_reaped_and_the_containers_process_is_not() {
+        let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        let zombie = || {
+            let child = std::process::Command::new("true").spawn().unwrap();
+            let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+            waitid(Id::Pid(pid), peek).unwrap();
+            pid
+        };
+        let orphan = zombie();
+        reap_orphans(i32::MAX);
+        assert_eq!(waitid(Id::Pid(orphan), peek), Err(Errno::ECHILD));
+        let main = zombie();
+        reap_orphans(main.as_raw());
+        assert_eq!(waitpid(main, None), Ok(WaitStatus::Exited(main, 0)));
+    }
+
+    #[test]
+    fn a_killed_process_gives_128_and_the_signal() {
+        assert_eq!(exit_code(ExitStatus::from_raw(3 << 8)), 3);
+        assert_eq!(exit_code(ExitStatus::from_raw(libc::SIGKILL)), 137);
+        assert_eq!(exit_code(ExitStatus::from_raw(64)), 192);
+    }
+}

@@ -1,0 +1,66 @@
+//! `teu exec`.
+
+use std::path::Path;
+
+use libteu::{ContainerId, ExecOptions};
+
+use crate::cli::exec::{Exec, Later};
+use crate::failure::Failure;
+use crate::signal::Forwarder;
+use crate::verb::Context;
+use crate::verb::setup::refuse;
+
+/// Runs a process in the container. In the foreground, stays until it has ended.
+pub fn run(args: &Exec, context: &Context<'_>) -> Result<u8, Failure> {
+    let options = options(args)?;
+    let id: ContainerId = args.id().parse()?;
+    let container = context.runtime()?.container(&id)?;
+    if args.detach {
+        container.exec(options)?;
+        return Ok(0);
+    }
+    let forwarder = Forwarder::new()?;
+    let process = container.exec(options)?;
+    forwarder.wait(&process, context.log).inspect_err(|_| {
+        let _ = process.kill(nix::sys::signal::Signal::SIGKILL);
+    })
+}
+
+fn options(args: &Exec) -> Result<ExecOptions, Failure> {
+    refuse("--tty", args.tty)?;
+    refuse_later(&args.later)?;
+    let mut options = ExecOptions::default();
+    options.pid_file = args.pid_file();
+    options.preserve_fds = args.preserve_fds;
+    if let Some(file) = args.process() {
+        options.process = Some(read_process(&file)?);
+        return Ok(options);
+    }
+    options.args = args.command();
+    options.env = args.env.clone();
+    options.cwd = args.cwd();
+    options.user = args.user.map(|user| (user.uid, user.gid));
+    options.additional_gids =
+        (!args.additional_gids.is_empty()).then(|| args.additional_gids.clone());
+    options.capabilities = args.cap.clone();
+    options.no_new_privileges = args.no_new_privs;
+    if options.args.is_empty() { Err(Failure::NoCommand) } else { Ok(options) }
+}
+
+fn refuse_later(later: &Later) -> Result<(), Failure> {
+    refuse("--console-socket", !later.console_socket.is_empty())?;
+    refuse("--pidfd-socket", !later.pidfd_socket.is_empty())?;
+    refuse("--process-label", !later.process_label.is_empty())?;
+    refuse("--apparmor", !later.apparmor.is_empty())?;
+    refuse("--cgroup", !later.cgroup.is_empty())?;
+    refuse("--ignore-paused", later.ignore_paused)
+}
+
+fn read_process(file: &Path) -> Result<oci_spec::runtime::Process, Failure> {
+    let bytes = std::fs::read(file).map_err(|e| Failure::file("read", file, &e))?;
+    serde_json::from_slice(&bytes).map_err(|e| Failure::File {
+        action: "parse",
+        path: file.to_owned(),
+        problem: e.to_string(),
+    })
+}

@@ -1,0 +1,49 @@
+//! The verbs: what was typed becomes calls of the library, one file a verb.
+
+mod create;
+mod delete;
+mod exec;
+mod features;
+mod kill;
+mod list;
+mod plan;
+mod root;
+mod run;
+mod setup;
+mod spec;
+mod start;
+mod state;
+
+use crate::cli::Verb;
+use crate::cli::global::Global;
+use crate::failure::Failure;
+use crate::log::Log;
+
+/// What every verb may need.
+pub struct Context<'a> {
+    /// Flags that stood before the verb.
+    pub global: &'a Global,
+    /// Where warnings go.
+    pub log: &'a Log,
+}
+
+/// Carries out a verb; the number is the status to exit with.
+pub fn run(verb: Verb, context: &Context<'_>) -> Result<u8, Failure> {
+    match verb {
+        Verb::Create(args) => create::run(&args, context).map_err(boxed(Failure::Create)),
+        Verb::Run(args) => run::run(&args, context).map_err(boxed(Failure::Run)),
+        Verb::Exec(args) => exec::run(&args, context).map_err(boxed(Failure::Exec)),
+        Verb::Delete(args) => delete::run(&args, context).map(|()| 0),
+        Verb::Features(_) => features::run().map(|()| 0),
+        Verb::Kill(args) => kill::run(&args, context).map(|()| 0),
+        Verb::List(args) => list::run(&args, context).map(|()| 0),
+        Verb::Plan(args) => plan::run(&args, context).map(|()| 0),
+        Verb::Spec(args) => spec::run(&args).map(|()| 0),
+        Verb::Start(args) => start::run(&args, context).map(|()| 0),
+        Verb::State(args) => state::run(&args, context).map(|()| 0),
+    }
+}
+
+fn boxed(wrap: fn(Box<Failure>) -> Failure) -> impl Fn(Failure) -> Failure {
+    move |failure| wrap(Box::new(failure))
+}

@@ -1,0 +1,45 @@
+//! `teu run`.
+
+use libteu::{Container, Process};
+
+use crate::cli::run::Run;
+use crate::failure::Failure;
+use crate::signal::{self, Forwarder};
+use crate::verb::{Context, setup};
+
+/// Creates and starts the container. In the foreground, stays until its process has ended.
+pub fn run(args: &Run, context: &Context<'_>) -> Result<u8, Failure> {
+    let options = setup::options(&args.setup)?;
+    let runtime = context.runtime_to_create_in()?;
+    let (id, bundle) = (&args.setup.id, args.setup.bundle());
+    if args.detach {
+        runtime.run(id, &bundle, options)?;
+        return Ok(0);
+    }
+    if !args.no_subreaper {
+        signal::adopt_orphans()?;
+    }
+    let forwarder = Forwarder::new()?;
+    let (container, process) = runtime.run(id, &bundle, options)?;
+    let status = forwarder.wait(&process, context.log);
+    finish(args, context, &container, &process, status)
+}
+
+/// Deletes the container, whose process is killed if it cannot be waited for.
+fn finish(
+    args: &Run,
+    context: &Context<'_>,
+    container: &Container,
+    process: &Process,
+    status: Result<u8, Failure>,
+) -> Result<u8, Failure> {
+    if status.is_err() {
+        let _ = process.kill(nix::sys::signal::Signal::SIGKILL);
+    }
+    if (!args.keep || status.is_err())
+        && let Err(e) = container.delete(true)
+    {
+        context.log.warn(&format_args!("delete {}: {e}", container.id()));
+    }
+    status
+}
