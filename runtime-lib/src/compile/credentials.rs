@@ -22,12 +22,16 @@ impl Sets {
     /// Without `process.capabilities` a process has none.
     pub fn of(capabilities: Option<&LinuxCapabilities>) -> Self {
         let Some(capabilities) = capabilities else { return Self::default() };
+        let permitted = bits(capabilities.permitted().as_ref());
+        let inheritable = bits(capabilities.inheritable().as_ref());
         Self {
             bounding: bits(capabilities.bounding().as_ref()),
             effective: bits(capabilities.effective().as_ref()),
-            permitted: bits(capabilities.permitted().as_ref()),
-            inheritable: bits(capabilities.inheritable().as_ref()),
-            ambient: bits(capabilities.ambient().as_ref()),
+            permitted,
+            inheritable,
+            // The kernel grants no others (capabilities(7)); runc's own template asks for more, so
+            // runc and crun pass over them, too.
+            ambient: bits(capabilities.ambient().as_ref()) & permitted & inheritable,
         }
     }
 }
