@@ -59,11 +59,13 @@ impl Builder {
 
     /// A slot that is free from here on.
     pub fn slot(&mut self) -> Slot {
-        self.free.pop().unwrap_or_else(|| {
-            let slot = Slot(self.next);
-            self.next = self.next.saturating_add(1);
-            slot
-        })
+        self.free.pop().unwrap_or_else(|| self.fresh())
+    }
+
+    fn fresh(&mut self) -> Slot {
+        let slot = Slot(self.next);
+        self.next = self.next.saturating_add(1);
+        slot
     }
 
     /// Says that a step has closed the slot, or will not use it again.
@@ -77,9 +79,10 @@ impl Builder {
         self.release(slot);
     }
 
-    /// A slot that `prepare` fills.
+    /// A slot that `prepare` fills. All of them are full from the first step on, so none can be one
+    /// that an earlier step has used.
     pub fn input(&mut self, source: Source) -> Slot {
-        let slot = self.slot();
+        let slot = self.fresh();
         self.input_in(slot, source);
         slot
     }
