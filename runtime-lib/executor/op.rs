@@ -134,8 +134,10 @@ pub mod signal {
     pub const MAPS: u16 = 2;
     /// Mounts are in place, the root not yet switched: the moment for hooks.
     pub const HOOKS: u16 = 3;
+    /// The last moment before the ids change: the process is still root of its user namespace.
+    pub const LIMITS: u16 = 4;
     /// All is done but the exec.
-    pub const READY: u16 = 4;
+    pub const READY: u16 = 5;
 }
 
 /// An operand of any op, for the tools that look at whole plans.

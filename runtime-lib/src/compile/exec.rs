@@ -37,14 +37,6 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     let program = process::become_user(&mut plan, request.process, request.program, setgroups);
     process::seal(&mut plan, &stdio, request.preserve_fds);
     process::lookup(&mut plan, &program);
-    let rlimits = process::rlimit_steps(request.process);
-    if !rlimits.is_empty() {
-        plan.push(Op::Signal { number: signal::READY });
-        plan.push(Op::Wait { number: signal::READY });
-        plan.runtime(RuntimeStep::Await(signal::READY));
-        rlimits.into_iter().for_each(|step| plan.runtime(step));
-        plan.runtime(RuntimeStep::Answer(signal::READY));
-    }
     plan.runtime(RuntimeStep::AwaitExec);
     process::exec(&mut plan, &program);
     plan.preserve_fds(request.preserve_fds);

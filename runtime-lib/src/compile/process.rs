@@ -86,7 +86,6 @@ pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     c.plan.push(Op::Signal { number: signal::READY });
     c.plan.push(Op::Wait { number: signal::READY });
     c.plan.runtime(RuntimeStep::Await(signal::READY));
-    process.map(rlimit_steps).into_iter().flatten().for_each(|step| c.plan.runtime(step));
     c.plan.runtime(RuntimeStep::SaveState);
     if pinned.listener.is_none()
         && !super::hooks(c.request.spec, HookKind::StartContainer).is_empty()
@@ -113,19 +112,28 @@ fn setgroups(c: &Compiler<'_>) -> Setgroups {
     }
 }
 
-/// Set from outside: raising a limit needs the runtime's own privileges, and a low one must not
-/// hit the executor.
-pub(super) fn rlimit_steps(process: &Process) -> Vec<RuntimeStep> {
-    let limits = process.rlimits().iter().flatten().enumerate();
-    limits
-        .map(|(index, limit)| RuntimeStep::Rlimit {
+/// Set from outside, for raising a limit needs the runtime's own privileges, and late, for a low one
+/// must not hit the executor; but before the ids change, or the runtime would need CAP_SYS_RESOURCE
+/// even to lower them (prlimit(2)).
+fn rlimits(plan: &mut Builder, process: &Process) {
+    let limits = process.rlimits().as_deref().unwrap_or_default();
+    if limits.is_empty() {
+        return;
+    }
+    plan.origin("process.rlimits");
+    plan.push(Op::Signal { number: signal::LIMITS });
+    plan.push(Op::Wait { number: signal::LIMITS });
+    plan.runtime(RuntimeStep::Await(signal::LIMITS));
+    for (index, limit) in limits.iter().enumerate() {
+        plan.runtime(RuntimeStep::Rlimit {
             name: limit.typ().to_string(),
             resource: resource(limit.typ()),
             soft: limit.soft(),
             hard: limit.hard(),
             index,
-        })
-        .collect()
+        });
+    }
+    plan.runtime(RuntimeStep::Answer(signal::LIMITS));
 }
 
 /// Numbers of include/uapi/asm-generic/resource.h.
@@ -178,6 +186,7 @@ pub(super) fn become_user(
         }
         None => candidates(plan, name, process.env().as_deref().unwrap_or_default()),
     };
+    rlimits(plan, process);
     credentials::assume(plan, process, setgroups);
     Program { argv, envp, candidates }
 }

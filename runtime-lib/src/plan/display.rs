@@ -218,6 +218,7 @@ fn signal_name(number: u16) -> String {
         signal::BORN => "BORN".into(),
         signal::MAPS => "MAPS".into(),
         signal::HOOKS => "HOOKS".into(),
+        signal::LIMITS => "LIMITS".into(),
         signal::READY => "READY".into(),
         other => other.to_string(),
     }
