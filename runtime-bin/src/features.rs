@@ -61,70 +61,10 @@ const CAPABILITIES: [&str; 41] = [
 ];
 
 /// Mount options that are not passed on to the filesystem, sorted.
-const MOUNT_OPTIONS: [&str; 57] = [
-    "async",
-    "atime",
-    "bind",
-    "defaults",
-    "dev",
-    "diratime",
-    "dirsync",
-    "exec",
-    "iversion",
-    "lazytime",
-    "loud",
-    "noatime",
-    "nodev",
-    "nodiratime",
-    "noexec",
-    "noiversion",
-    "nolazytime",
-    "norelatime",
-    "nostrictatime",
-    "nosuid",
-    "nosymfollow",
-    "private",
-    "ratime",
-    "rbind",
-    "rdev",
-    "rdiratime",
-    "relatime",
-    "remount",
-    "rexec",
-    "rnoatime",
-    "rnodev",
-    "rnodiratime",
-    "rnoexec",
-    "rnorelatime",
-    "rnostrictatime",
-    "rnosuid",
-    "rnosymfollow",
-    "ro",
-    "rprivate",
-    "rrelatime",
-    "rro",
-    "rrw",
-    "rshared",
-    "rslave",
-    "rstrictatime",
-    "rsuid",
-    "rsymfollow",
-    "runbindable",
-    "rw",
-    "shared",
-    "silent",
-    "slave",
-    "strictatime",
-    "suid",
-    "symfollow",
-    "sync",
-    "unbindable",
-];
-
-/// The mount options that the library knows.
-// Until the library offers its own table.
-fn mount_options() -> &'static [&'static str] {
-    &MOUNT_OPTIONS
+fn mount_options() -> Vec<&'static str> {
+    let mut names: Vec<_> = libteu::mount_options().collect();
+    names.sort_unstable();
+    names
 }
 
 /// The whole document.
@@ -134,7 +74,7 @@ pub struct Features {
     oci_version_min: &'static str,
     oci_version_max: &'static str,
     hooks: &'static [&'static str],
-    mount_options: &'static [&'static str],
+    mount_options: Vec<&'static str>,
     linux: Linux,
     annotations: BTreeMap<&'static str, &'static str>,
 }
@@ -215,7 +155,7 @@ mod tests {
 
     #[test]
     fn lists_are_sorted_and_without_repeats() {
-        for list in [mount_options(), &NAMESPACES] {
+        for list in [mount_options(), NAMESPACES.to_vec()] {
             assert!(list.windows(2).all(|pair| pair[0] < pair[1]), "{list:?}");
         }
     }

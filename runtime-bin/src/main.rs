@@ -16,10 +16,12 @@ use std::process::ExitCode;
 
 use crate::cli::Parsed;
 use crate::failure::Failure;
+use std::sync::Arc;
+
 use crate::log::Log;
 
 fn main() -> ExitCode {
-    let mut log = Log::default();
+    let mut log = Arc::new(Log::default());
     let result = run(&mut log);
     if let Err(failure) = &result
         && !failure.is_reader_gone()
@@ -37,12 +39,12 @@ fn main() -> ExitCode {
 
 /// Does what the command line asks for. The number is the status to exit with: that of the
 /// container's process where teu stayed in the foreground for it.
-fn run(log: &mut Log) -> Result<u8, Failure> {
+fn run(log: &mut Arc<Log>) -> Result<u8, Failure> {
     let (global, words) = match cli::global(std::env::args_os())? {
         Parsed::Answer(text) => return output::text(&text).map(|()| 0),
         Parsed::Request(request) => request,
     };
-    *log = Log::open(&global.log)?;
+    *log = Arc::new(Log::open(&global.log)?);
     match cli::verb(&words)? {
         Parsed::Answer(text) => output::text(&text).map(|()| 0),
         Parsed::Request(verb) => verb::run(verb, &verb::Context { global: &global, log }),

@@ -31,4 +31,5 @@ pub use lifecycle::{
     Container, CreateOptions, ExecOptions, KillTarget, Process, Runtime, RuntimeOptions, Stdio,
     Warn,
 };
+pub use spec::{load_process, mount_options};
 pub use state::{State, Status};

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use libteu::{ContainerId, ExecOptions};
+use oci_spec::runtime::Process;
 
 use crate::cli::exec::{Exec, Later};
 use crate::failure::Failure;
@@ -12,7 +13,7 @@ use crate::verb::setup::refuse;
 
 /// Runs a process in the container. In the foreground, stays until it has ended.
 pub fn run(args: &Exec, context: &Context<'_>) -> Result<u8, Failure> {
-    let options = options(args)?;
+    let options = options(args, context)?;
     let id: ContainerId = args.id().parse()?;
     let container = context.runtime()?.container(&id)?;
     if args.detach {
@@ -26,22 +27,21 @@ pub fn run(args: &Exec, context: &Context<'_>) -> Result<u8, Failure> {
     })
 }
 
-fn options(args: &Exec) -> Result<ExecOptions, Failure> {
+fn options(args: &Exec, context: &Context<'_>) -> Result<ExecOptions, Failure> {
     refuse("--tty", args.tty)?;
     refuse_later(&args.later)?;
     let mut options = ExecOptions::default();
     options.pid_file = args.pid_file();
     options.preserve_fds = args.preserve_fds;
     if let Some(file) = args.process() {
-        options.process = Some(read_process(&file)?);
+        options.process = Some(read_process(&file, context)?);
         return Ok(options);
     }
     options.args = args.command();
     options.env = args.env.clone();
     options.cwd = args.cwd();
     options.user = args.user.map(|user| (user.uid, user.gid));
-    options.additional_gids =
-        (!args.additional_gids.is_empty()).then(|| args.additional_gids.clone());
+    options.additional_gids = args.additional_gids.clone();
     options.capabilities = args.cap.clone();
     options.no_new_privileges = args.no_new_privs;
     if options.args.is_empty() { Err(Failure::NoCommand) } else { Ok(options) }
@@ -56,11 +56,8 @@ fn refuse_later(later: &Later) -> Result<(), Failure> {
     refuse("--ignore-paused", later.ignore_paused)
 }
 
-fn read_process(file: &Path) -> Result<oci_spec::runtime::Process, Failure> {
-    let bytes = std::fs::read(file).map_err(|e| Failure::file("read", file, &e))?;
-    serde_json::from_slice(&bytes).map_err(|e| Failure::File {
-        action: "parse",
-        path: file.to_owned(),
-        problem: e.to_string(),
-    })
+fn read_process(file: &Path, context: &Context<'_>) -> Result<Process, Failure> {
+    let (process, warnings) = libteu::load_process(file)?;
+    warnings.iter().for_each(|warning| context.log.warn(&warning));
+    Ok(process)
 }

@@ -14,6 +14,8 @@ mod spec;
 mod start;
 mod state;
 
+use std::sync::Arc;
+
 use crate::cli::Verb;
 use crate::cli::global::Global;
 use crate::failure::Failure;
@@ -24,7 +26,7 @@ pub struct Context<'a> {
     /// Flags that stood before the verb.
     pub global: &'a Global,
     /// Where warnings go.
-    pub log: &'a Log,
+    pub log: &'a Arc<Log>,
 }
 
 /// Carries out a verb; the number is the status to exit with.

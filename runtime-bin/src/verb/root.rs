@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use libteu::{Runtime, RuntimeOptions};
 use nix::unistd::geteuid;
@@ -24,6 +25,8 @@ impl Context<'_> {
         }
         let mut options = RuntimeOptions::default();
         options.rootless = self.global.rootless.0;
+        let log = Arc::clone(self.log);
+        options.warn = Some(Box::new(move |text| log.warn(&text)));
         let root = self
             .global
             .root

@@ -33,7 +33,7 @@ fn defaults() -> Vec<String> {
 }
 
 fn v1(dir: &Path) -> Paths {
-    let place = crate::cgroup::Place {
+    let place = crate::cgroup::paths::Place {
         controllers: vec!["devices".into()],
         mount: "/".into(),
         dir: dir.to_owned(),

@@ -188,11 +188,6 @@ impl Cgroup {
         freezer::thaw(&self.paths)
     }
 
-    /// Whether it was frozen by itself, not with an ancestor.
-    pub(crate) fn is_frozen(&self) -> Result<bool> {
-        self.paths.is_frozen()
-    }
-
     /// Removes it and all below it from every hierarchy. Waits a little for processes that are
     /// about to end; what is gone already is no error.
     pub(crate) fn remove(&self) -> Result<()> {

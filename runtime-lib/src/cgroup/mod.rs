@@ -19,9 +19,9 @@ mod paths;
 mod remove;
 mod tree;
 
-pub(crate) use layout::{Layout, Mode};
+pub(crate) use layout::Layout;
 pub(crate) use manager::Cgroup;
-pub(crate) use paths::{Paths, Place};
+pub(crate) use paths::Paths;
 
 /// Makes each test that needs root and real cgroups say that it was skipped, or fail where
 /// skipping is not accepted.

@@ -135,10 +135,9 @@ impl Node {
 
 /// A user namespace may not make device nodes: there the host's are bound (mknod(2), EPERM).
 fn make(c: &mut Compiler<'_>, dev: Slot, node: &Node) {
-    if node.mode & S_IFIFO != S_IFIFO || node.mode & 0o170_000 != S_IFIFO {
-        if c.namespaces.has(CLONE_NEWUSER) || c.request.host.in_user_namespace {
-            return bind(c, node);
-        }
+    let fifo = node.mode & 0o170_000 == S_IFIFO;
+    if !fifo && (c.namespaces.has(CLONE_NEWUSER) || c.request.host.in_user_namespace) {
+        return bind(c, node);
     }
     let parent = node.path.parent().unwrap_or(Path::new("/"));
     let below = parent.as_os_str() != "/dev";

@@ -153,6 +153,12 @@ fn new_mount(
         let key = plan.text(flag);
         plan.push(Op::FsconfigFlag { fs, key });
     }
+    // The filesystem has to say whether it knows this one; `silent` has no counterpart in fsconfig
+    // and concerns the kernel log alone.
+    if let Some(on) = options.iversion {
+        let key = plan.text(if on { "iversion" } else { "noiversion" });
+        plan.push(Op::FsconfigFlag { fs, key });
+    }
     for (key, value) in &options.data {
         let key = plan.text(key);
         match value {

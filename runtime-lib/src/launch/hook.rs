@@ -8,10 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use oci_spec::runtime::Hook;
 
-use super::{Child, NoLane, launch, open_pidfd};
+use super::{Child, End, NoLane, launch, open_pidfd, wait_and_leave};
 use crate::error::{Error, Result};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, memory_file, prepare, sealed};
@@ -50,12 +49,9 @@ pub(crate) fn run(run: HookRun<'_>) -> Result<()> {
     };
     let status = wait(&started, run.hook.timeout());
     match status.map_err(&failed)? {
-        WaitStatus::Exited(_, 0) => Ok(()),
-        WaitStatus::Exited(_, code) => Err(failed(format!("exit status {code}{}", said(&output)))),
-        WaitStatus::Signaled(_, signal, _) => {
-            Err(failed(format!("killed by {signal}{}", said(&output))))
-        }
-        other => Err(failed(format!("{other:?}"))),
+        End::Exited(0) => Ok(()),
+        End::Exited(code) => Err(failed(format!("exit status {code}{}", said(&output)))),
+        End::Killed(signal) => Err(failed(format!("killed by signal {signal}{}", said(&output)))),
     }
 }
 
@@ -79,7 +75,7 @@ fn start(hook: &Hook, state: OwnedFd, output: &File) -> std::result::Result<Chil
 }
 
 /// `timeout` in seconds. A hook that is late is killed, by the drop of `Child`.
-fn wait(child: &Child, timeout: Option<i64>) -> std::result::Result<WaitStatus, String> {
+fn wait(child: &Child, timeout: Option<i64>) -> std::result::Result<End, String> {
     let limit = timeout.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
     let deadline = limit.map(|s| Instant::now() + Duration::from_secs(s));
     let pidfd = child.pidfd().ok_or("is gone")?;
@@ -100,8 +96,7 @@ fn wait(child: &Child, timeout: Option<i64>) -> std::result::Result<WaitStatus, 
             Err(e) => return Err(e.to_string()),
         }
     }
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::__WALL | WaitPidFlag::WNOWAIT;
-    waitid(Id::PIDFd(pidfd), flags).map_err(|e| e.to_string())
+    wait_and_leave(pidfd).map_err(|e| e.to_string())
 }
 
 /// The end of what the hook wrote, in one line.

@@ -9,8 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use rustix::process::{PidfdFlags, Resource, Rlimit, Signal};
+use rustix::process::{PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, waitid};
 
 pub(crate) use hook::{HookRun, run as run_hook};
 
@@ -48,11 +47,44 @@ impl Drop for Child {
     }
 }
 
-/// Waits for a child of ours; __WALL because it has no exit signal.
-pub(crate) fn reap(pidfd: &OwnedFd) {
-    while waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::__WALL)
-        == Err(Errno::EINTR)
-    {}
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With this status.
+    Exited(i32),
+    /// By this signal, which may be a realtime one.
+    Killed(i32),
+}
+
+/// Waits for a child of ours and reaps it.
+pub(crate) fn wait_for(pidfd: BorrowedFd<'_>) -> Result<End, Errno> {
+    wait_with(pidfd, WaitIdOptions::EXITED)
+}
+
+/// The same, but leaves it to be reaped later.
+pub(crate) fn wait_and_leave(pidfd: BorrowedFd<'_>) -> Result<End, Errno> {
+    wait_with(pidfd, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+}
+
+/// __WALL: our children have no exit signal, which waitid otherwise passes over.
+fn wait_with(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Result<End, Errno> {
+    let wall = WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+    loop {
+        match waitid(WaitId::PidFd(pidfd), options | wall) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(errno(e)),
+            Ok(None) => return Err(Errno::ECHILD),
+            Ok(Some(status)) => {
+                let killed = status.terminating_signal().map(End::Killed);
+                return Ok(killed.unwrap_or(End::Exited(status.exit_status().unwrap_or(0))));
+            }
+        }
+    }
+}
+
+/// Reaps a child whose end is known or of no interest.
+fn reap(pidfd: &OwnedFd) {
+    let _ = wait_for(pidfd.as_fd());
 }
 
 /// What the runtime's lane needs done by those who know the container.
@@ -208,15 +240,14 @@ impl Drive<'_> {
         {
             return e;
         }
-        let status = self.child.as_ref().and_then(Child::pidfd).map(|pidfd| {
-            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::__WALL;
-            waitid(Id::PIDFd(pidfd), flags)
-        });
-        Error::ExecutorDied(match status {
-            Some(Ok(nix::sys::wait::WaitStatus::Signaled(_, signal, _))) => {
-                format!("was killed by {signal} (out of memory? see memory.events of its cgroup)")
+        let end = self.child.as_ref().and_then(Child::pidfd).map(wait_and_leave);
+        Error::ExecutorDied(match end {
+            Some(Ok(End::Killed(signal))) => {
+                format!(
+                    "was killed by signal {signal} (out of memory? see its cgroup's memory.events)"
+                )
             }
-            Some(Ok(nix::sys::wait::WaitStatus::Exited(_, code))) => format!("exited with {code}"),
+            Some(Ok(End::Exited(code))) => format!("exited with {code}"),
             _ => "is gone".into(),
         })
     }

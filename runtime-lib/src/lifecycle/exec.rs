@@ -91,8 +91,11 @@ fn process(spec: &Spec, options: &ExecOptions) -> Result<SpecProcess> {
         user.set_uid(uid);
         user.set_gid(gid.unwrap_or(0));
     }
-    if let Some(gids) = &options.additional_gids {
-        process.user_mut().set_additional_gids(Some(gids.clone()));
+    if !options.additional_gids.is_empty() {
+        let user = process.user_mut();
+        let mut all = user.additional_gids().clone().unwrap_or_default();
+        all.extend(&options.additional_gids);
+        user.set_additional_gids(Some(all));
     }
     if options.no_new_privileges {
         process.set_no_new_privileges(Some(true));

@@ -1,4 +1,4 @@
-//! kill: signals to the init or to everything in the cgroup.
+//! kill, pause, resume: what is done to running processes.
 
 use std::os::fd::AsFd;
 
@@ -10,7 +10,7 @@ use super::{Container, KillTarget, init_pidfd};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::launch::send_signal;
-use crate::state::Record;
+use crate::state::{Record, Status, status};
 
 pub(super) fn kill(container: &Container, signal: Signal, target: KillTarget) -> Result<()> {
     let record = record_of(&container.entry()?)?;
@@ -32,4 +32,24 @@ fn kill_init(record: &Record, signal: Signal) -> Result<()> {
         Cgroup::open(record.cgroup.clone()).thaw()?;
     }
     Ok(())
+}
+
+pub(super) fn pause(container: &Container) -> Result<()> {
+    let entry = container.entry()?;
+    let lock = entry.lock()?;
+    let record = record_of(&entry)?;
+    match status(&entry, Some(&record), Some(&lock))? {
+        Status::Running | Status::Created => Cgroup::open(record.cgroup).freeze(),
+        _ => Err(Error::WrongStatus("container not running or created".into())),
+    }
+}
+
+pub(super) fn resume(container: &Container) -> Result<()> {
+    let entry = container.entry()?;
+    let lock = entry.lock()?;
+    let record = record_of(&entry)?;
+    match status(&entry, Some(&record), Some(&lock))? {
+        Status::Paused => Cgroup::open(record.cgroup).thaw(),
+        _ => Err(Error::WrongStatus("container not paused".into())),
+    }
 }

@@ -18,6 +18,7 @@ use nix::sys::signal::Signal;
 pub use options::{CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, Warn};
 pub use process::Process;
 
+use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::id::ContainerId;
@@ -185,6 +186,31 @@ impl Container {
     /// If the container does not run, or the program cannot be executed.
     pub fn exec(&self, options: ExecOptions) -> Result<Process> {
         exec::exec(self, options)
+    }
+
+    /// Stops all processes of the container until [`Container::resume`].
+    ///
+    /// # Errors
+    /// If the container does not run, has no cgroup, or cannot be frozen in time.
+    pub fn pause(&self) -> Result<()> {
+        kill::pause(self)
+    }
+
+    /// Lets the processes of a paused container go on.
+    ///
+    /// # Errors
+    /// If the container is not paused.
+    pub fn resume(&self) -> Result<()> {
+        kill::resume(self)
+    }
+
+    /// All processes in the container's cgroup, by their pids in the caller's pid namespace.
+    ///
+    /// # Errors
+    /// If the cgroup cannot be read.
+    pub fn pids(&self) -> Result<Vec<i32>> {
+        let record = start::record_of(&self.entry()?)?;
+        Cgroup::open(record.cgroup).pids()
     }
 
     fn entry(&self) -> Result<Entry> {

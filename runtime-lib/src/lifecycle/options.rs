@@ -74,8 +74,8 @@ pub struct ExecOptions {
     pub cwd: Option<PathBuf>,
     /// Uid and gid; without a gid it is 0, as with runc.
     pub user: Option<(u32, Option<u32>)>,
-    /// Supplementary groups, replacing the container's.
-    pub additional_gids: Option<Vec<u32>>,
+    /// Supplementary groups, added to the container's.
+    pub additional_gids: Vec<u32>,
     /// Capabilities added to the bounding, effective and permitted sets (`CAP_NET_ADMIN`).
     pub capabilities: Vec<String>,
     /// Sets no_new_privs.

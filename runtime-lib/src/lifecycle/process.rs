@@ -6,10 +6,9 @@ use std::process::ExitStatus;
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 
 use crate::error::{Error, Result};
-use crate::launch::{Child, send_signal};
+use crate::launch::{Child, End, send_signal, wait_for};
 
 /// A process started in a container, child of the calling program.
 ///
@@ -38,17 +37,9 @@ impl Process {
     /// # Errors
     /// If it was reaped before.
     pub fn wait(&self) -> Result<ExitStatus> {
-        loop {
-            let flags = WaitPidFlag::WEXITED | WaitPidFlag::__WALL;
-            match waitid(Id::PIDFd(self.pidfd.as_fd()), flags) {
-                Ok(WaitStatus::Exited(_, code)) => return Ok(ExitStatus::from_raw(code << 8)),
-                Ok(WaitStatus::Signaled(_, signal, core)) => {
-                    let core = if core { 0x80 } else { 0 };
-                    return Ok(ExitStatus::from_raw(signal as i32 | core));
-                }
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(e) => return Err(Error::system("waitid", self.pid, e)),
-            }
+        match wait_for(self.pidfd.as_fd()).map_err(|e| Error::system("waitid", self.pid, e))? {
+            End::Exited(code) => Ok(ExitStatus::from_raw((code & 0xff) << 8)),
+            End::Killed(signal) => Ok(ExitStatus::from_raw(signal)),
         }
     }
 

@@ -26,7 +26,10 @@ pub(crate) fn load(bundle_dir: &Path) -> Result<Bundle> {
 }
 
 /// Reads the process object of `exec --process`, with sentences for the log.
-pub(crate) fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
+///
+/// # Errors
+/// [`Error::Config`](crate::Error::Config) naming the file and the field.
+pub fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
     parse_document(&read(path)?, path).map(|parsed| (parsed.value, parsed.warnings))
 }
 

@@ -35,8 +35,10 @@ use oci_spec::runtime::Spec;
 
 use crate::error::Error;
 
-pub(crate) use load::{load, load_process};
-pub(crate) use mount_options::{MountOptions, known_mount_options};
+pub(crate) use load::load;
+pub use load::load_process;
+pub(crate) use mount_options::MountOptions;
+pub use mount_options::mount_options;
 pub(crate) use parse::parse;
 pub(crate) use sysctl::sysctl_path;
 pub(crate) use view::{Namespace, clean, destination, is_bind, namespace, root_path};

@@ -155,7 +155,7 @@ const OPTIONS: &[(&str, Effect)] = &[
 ];
 
 /// The options that are understood and implemented, for `features`.
-pub(crate) fn known_mount_options() -> impl Iterator<Item = &'static str> {
+pub fn mount_options() -> impl Iterator<Item = &'static str> {
     OPTIONS.iter().filter(|(_, effect)| !matches!(effect, NotYet(_, true))).map(|(name, _)| *name)
 }
 

@@ -133,11 +133,6 @@ impl Store {
 }
 
 impl Entry {
-    /// The container's id.
-    pub(crate) fn id(&self) -> &ContainerId {
-        &self.id
-    }
-
     /// Where it is, for messages and for what can only take a path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
