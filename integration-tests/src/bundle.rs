@@ -136,7 +136,13 @@ impl Bundle {
     }
 
     /// Adds a mount.
-    pub fn mount(&mut self, destination: &str, kind: &str, source: &str, options: &[&str]) -> &mut Self {
+    pub fn mount(
+        &mut self,
+        destination: &str,
+        kind: &str,
+        source: &str,
+        options: &[&str],
+    ) -> &mut Self {
         let mount = json!({ "destination": destination, "type": kind, "source": source, "options": options });
         self.push("/mounts", mount)
     }
@@ -216,7 +222,11 @@ impl Bundle {
     /// # Panics
     /// When it cannot be written.
     pub fn write(&self) {
-        let text = serde_json::to_string_pretty(&self.config).unwrap();
+        self.write_config(&self.config);
+    }
+
+    pub(crate) fn write_config(&self, config: &Value) {
+        let text = serde_json::to_string_pretty(config).unwrap();
         fs::write(self.path().join("config.json"), text).unwrap();
         if let Some(uid) = self.user {
             hand_over(self.dir.path(), uid);
@@ -227,7 +237,9 @@ impl Bundle {
     pub fn verb(&self, verb: &str) -> Cmd {
         let mut cmd = self.runtime().user(self.user);
         if self.subids {
-            cmd = cmd.bind(self.scratch("subuid"), "/etc/subuid").bind(self.scratch("subgid"), "/etc/subgid");
+            cmd = cmd
+                .bind(self.scratch("subuid"), "/etc/subuid")
+                .bind(self.scratch("subgid"), "/etc/subgid");
         }
         cmd.arg("--root").arg(self.root()).arg(verb)
     }
@@ -275,20 +287,21 @@ impl Bundle {
     /// `create`, which must succeed.
     #[track_caller]
     pub fn create(&self) -> Container<'_> {
-        Container::create(self, &[])
+        Container::create(self, &self.config, &[])
     }
 
     /// `create` with further flags, which must succeed.
     #[track_caller]
     pub fn create_with(&self, flags: &[&str]) -> Container<'_> {
-        Container::create(self, flags)
+        Container::create(self, &self.config, flags)
     }
 
     /// `create` and `start` of a container that sleeps.
     #[track_caller]
-    pub fn start_sleeper(&mut self) -> Container<'_> {
-        self.args(&["sleep"]);
-        let container = Container::create(self, &[]);
+    pub fn start_sleeper(&self) -> Container<'_> {
+        let mut config = self.config.clone();
+        config["process"]["args"] = json!(["/probe", "sleep"]);
+        let container = Container::create(self, &config, &[]);
         container.start().ok();
         container
     }

@@ -39,7 +39,8 @@ pub struct Outcome {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
-    command: String,
+    /// The command line.
+    pub command: String,
 }
 
 /// A command under way; killed when dropped.
@@ -119,6 +120,21 @@ impl Cmd {
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
+    }
+
+    /// Puts a program and its arguments before it.
+    pub fn wrapped<S: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        let mut words: Vec<OsString> = words.into_iter().map(|w| w.as_ref().to_owned()).collect();
+        words.push(self.program);
+        words.append(&mut self.args);
+        self.program = words.remove(0);
+        self.args = words;
+        self
+    }
+
+    /// Lets a shell script run first, which must end in `exec "$@"`.
+    pub fn through_shell(self, script: &str) -> Self {
+        self.wrapped(["sh", "-c", script, "sh"])
     }
 
     /// Runs it to its end.
@@ -237,7 +253,9 @@ impl Running {
 
     /// Waits until it has printed something.
     pub fn wait_for(&self, what: &str) {
-        wait_until(&format!("{}: {what:?} on stdout", self.command), || self.stdout().contains(what));
+        wait_until(&format!("{}: {what:?} on stdout", self.command), || {
+            self.stdout().contains(what)
+        });
     }
 }
 
@@ -294,7 +312,10 @@ impl Outcome {
     #[track_caller]
     pub fn fails_with(self, any: &[&str]) -> Self {
         let error = self.stderr.to_lowercase();
-        assert!(any.iter().any(|t| error.contains(&t.to_lowercase())), "none of {any:?} in {self:#?}");
+        assert!(
+            any.iter().any(|t| error.contains(&t.to_lowercase())),
+            "none of {any:?} in {self:#?}"
+        );
         self.fails()
     }
 

@@ -18,10 +18,12 @@ pub struct Container<'a> {
 
 impl<'a> Container<'a> {
     #[track_caller]
-    pub(crate) fn create(bundle: &'a Bundle, flags: &[&str]) -> Self {
-        bundle.write();
-        let container = Self { bundle, stdout: bundle.scratch("stdout"), stderr: bundle.scratch("stderr") };
-        let cmd = bundle.verb("create").args(flags).arg("--bundle").arg(bundle.path()).arg(bundle.id());
+    pub(crate) fn create(bundle: &'a Bundle, config: &Value, flags: &[&str]) -> Self {
+        bundle.write_config(config);
+        let container =
+            Self { bundle, stdout: bundle.scratch("stdout"), stderr: bundle.scratch("stderr") };
+        let cmd =
+            bundle.verb("create").args(flags).arg("--bundle").arg(bundle.path()).arg(bundle.id());
         let (out, err) = (File::create(&container.stdout), File::create(&container.stderr));
         cmd.spawn_into(out.unwrap(), err.unwrap()).wait().ok();
         container

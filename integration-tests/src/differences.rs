@@ -3,7 +3,7 @@
 //! A test states teu's behaviour. For a runtime listed here it is skipped, with a line on stderr; set
 //! `TEU_TEST_DIFFERENCES=run` to run it all the same and find out whether the entry is still true.
 
-use crate::Kind::{self, Crun, Runc};
+use crate::Kind::{self};
 use crate::Runtime;
 
 /// One difference.
@@ -22,8 +22,7 @@ const fn differ(name: &'static str, who: &'static [Kind], why: &'static str) -> 
 }
 
 /// Every known difference.
-pub const DIFFERENCES: &[Difference] = &[
-];
+pub const DIFFERENCES: &[Difference] = &[];
 
 /// Whether the runtime under test is listed for this difference; says so.
 ///

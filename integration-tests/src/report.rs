@@ -20,7 +20,9 @@ impl Report {
     /// The topmost mount at a place.
     #[track_caller]
     pub fn mount(&self, at: &str) -> &Value {
-        self.mounts(at).pop().unwrap_or_else(|| panic!("nothing is mounted at {at}: {}", self.0["mounts"]))
+        self.mounts(at)
+            .pop()
+            .unwrap_or_else(|| panic!("nothing is mounted at {at}: {}", self.0["mounts"]))
     }
 
     /// Every mount at a place, in mount order.
@@ -55,7 +57,9 @@ impl Report {
     /// The inode number of a namespace.
     #[track_caller]
     pub fn namespace(&self, kind: &str) -> u64 {
-        self.0["namespaces"][kind].as_u64().unwrap_or_else(|| panic!("no {kind} namespace in {}", self.0))
+        self.0["namespaces"][kind]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no {kind} namespace in {}", self.0))
     }
 
     /// The numbers of the open descriptors.

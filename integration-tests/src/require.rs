@@ -44,14 +44,19 @@ fn missing(need: &str) -> Option<String> {
     match need {
         "root" => unless(nix::unistd::geteuid().is_root(), "not running as root"),
         "teu" => unless(Runtime::get().is_teu(), "the runtime under test is another one"),
-        "docker" => on_path("dockerd").or_else(|| on_path("containerd")).or_else(|| on_path("docker")),
+        "docker" => {
+            on_path("dockerd").or_else(|| on_path("containerd")).or_else(|| on_path("docker"))
+        }
         "uidmap" => on_path("newuidmap").or_else(|| on_path("newgidmap")).or_else(|| {
             let user = nix::unistd::User::from_uid(1000.into()).ok().flatten();
             unless(user.is_some(), "newuidmap wants an account for uid 1000")
         }),
-        "cgroup1" => unless(std::path::Path::new("/sys/fs/cgroup/devices").exists(), "no v1 hierarchies"),
+        "cgroup1" => {
+            unless(std::path::Path::new("/sys/fs/cgroup/devices").exists(), "no v1 hierarchies")
+        }
         "userns" => {
-            let max = std::fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
+            let max =
+                std::fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
             unless(max.trim() != "0", "user.max_user_namespaces is 0")
         }
         "runc" | "crun" | "busybox" => on_path(need),

@@ -91,7 +91,11 @@ impl Runtime {
         let cmd = Cmd::new(&self.path);
         // crun 1.8 turns all controllers off when a v2 hierarchy beside v1 has any: hide it, in a mount namespace
         // that only this one command sees.
-        if self.kind == Kind::Crun && hybrid() { cmd.without("/sys/fs/cgroup/unified") } else { cmd }
+        if self.kind == Kind::Crun && hybrid() {
+            cmd.without("/sys/fs/cgroup/unified")
+        } else {
+            cmd
+        }
     }
 }
 
@@ -105,7 +109,11 @@ fn hybrid() -> bool {
 pub fn target_dir() -> PathBuf {
     let exe = std::env::current_exe().expect("own path");
     let dir = exe.parent().expect("a directory");
-    if dir.ends_with("deps") { dir.parent().expect("a profile directory").to_owned() } else { dir.to_owned() }
+    if dir.ends_with("deps") {
+        dir.parent().expect("a profile directory").to_owned()
+    } else {
+        dir.to_owned()
+    }
 }
 
 /// The probe's binary on the host.

@@ -27,7 +27,9 @@ pub fn run(command: &str, args: &[&str]) -> Option<u8> {
         ("stat", [path]) => result(dev::stat(Path::new(path)).map(|v| v.to_string())),
         ("mknod", [path, kind, major, minor]) => done(mknod(path, kind, major, minor)),
         ("mount", [source, target, fstype]) => done(mount(source, target, fstype)),
-        ("umount", [path]) => done(nix::mount::umount2(*path, MntFlags::MNT_DETACH).map_err(Into::into)),
+        ("umount", [path]) => {
+            done(nix::mount::umount2(*path, MntFlags::MNT_DETACH).map_err(Into::into))
+        }
         ("save-stdin", [path]) => done(save_stdin(path)),
         _ => return None,
     })
@@ -69,8 +71,10 @@ fn append(path: &str, text: &str) -> io::Result<()> {
 }
 
 fn names(path: &str) -> io::Result<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(path)?.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = fs::read_dir(path)?
+        .flatten()
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     Ok(names.join(" "))
 }
@@ -83,7 +87,8 @@ fn mknod(path: &str, kind: &str, major: &str, minor: &str) -> io::Result<()> {
 }
 
 fn mount(source: &str, target: &str, fstype: &str) -> io::Result<()> {
-    nix::mount::mount(Some(source), target, Some(fstype), MsFlags::empty(), None::<&str>).map_err(Into::into)
+    nix::mount::mount(Some(source), target, Some(fstype), MsFlags::empty(), None::<&str>)
+        .map_err(Into::into)
 }
 
 /// One JSON object a line, appended: hooks of one kind run several times into one file.

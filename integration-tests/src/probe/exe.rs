@@ -50,7 +50,8 @@ fn describe(id: (u64, u64), file: &File, link: &str) -> Value {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let opened = File::options().write(true).open(path);
     // SAFETY: F_GET_SEALS on an owned descriptor returns a number.
-    let seals = opened.as_ref().ok().map(|f| unsafe { libc::fcntl(f.as_raw_fd(), libc::F_GET_SEALS) });
+    let seals =
+        opened.as_ref().ok().map(|f| unsafe { libc::fcntl(f.as_raw_fd(), libc::F_GET_SEALS) });
     json!({
         "dev": id.0,
         "ino": id.1,

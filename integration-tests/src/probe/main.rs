@@ -47,9 +47,10 @@ fn main() -> ExitCode {
 
 fn run(words: &[&str]) -> u8 {
     match words {
-        ["seq", rest @ ..] => {
-            rest.split(|w| *w == "--").map(run).fold(0, |first, s| if first == 0 { s } else { first })
-        }
+        ["seq", rest @ ..] => rest
+            .split(|w| *w == "--")
+            .map(run)
+            .fold(0, |first, s| if first == 0 { s } else { first }),
         ["report"] => print(&report::report()),
         ["fds"] => print(&procfs::fds()),
         ["hunt-exe", n] => print(&exe::hunt(n.parse().unwrap_or(1))),

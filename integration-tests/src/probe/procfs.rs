@@ -24,13 +24,18 @@ pub fn signals(field: &str) -> Option<Vec<String>> {
 
 /// `SIGTERM` and the like; a number for real-time signals.
 pub fn signal_name(number: i32) -> String {
-    nix::sys::signal::Signal::try_from(number).map_or_else(|_| number.to_string(), |s| s.to_string())
+    nix::sys::signal::Signal::try_from(number)
+        .map_or_else(|_| number.to_string(), |s| s.to_string())
 }
 
 /// `uid_map` or `gid_map` as triples.
 pub fn id_map(name: &str) -> Option<Vec<Vec<u32>>> {
     let text = read(&format!("/proc/self/{name}"))?;
-    Some(text.lines().map(|l| l.split_whitespace().filter_map(|n| n.parse().ok()).collect()).collect())
+    Some(
+        text.lines()
+            .map(|l| l.split_whitespace().filter_map(|n| n.parse().ok()).collect())
+            .collect(),
+    )
 }
 
 /// Namespace kind -> inode number.

@@ -95,7 +95,9 @@ fn rlimits() -> Value {
     ];
     let map: BTreeMap<String, Value> = all
         .iter()
-        .filter_map(|r| getrlimit(*r).ok().map(|(soft, hard)| (format!("{r:?}"), json!([soft, hard]))))
+        .filter_map(|r| {
+            getrlimit(*r).ok().map(|(soft, hard)| (format!("{r:?}"), json!([soft, hard])))
+        })
         .collect();
     json!(map)
 }
@@ -103,5 +105,8 @@ fn rlimits() -> Value {
 /// Interface name -> whether it is up.
 fn interfaces() -> Option<BTreeMap<String, bool>> {
     let list = nix::ifaddrs::getifaddrs().ok()?;
-    Some(list.map(|i| (i.interface_name, i.flags.contains(nix::net::if_::InterfaceFlags::IFF_UP))).collect())
+    Some(
+        list.map(|i| (i.interface_name, i.flags.contains(nix::net::if_::InterfaceFlags::IFF_UP)))
+            .collect(),
+    )
 }

@@ -1,0 +1,354 @@
+//! Mounts, their options, their targets, the root file system.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use integration_tests::{Bundle, json, known_difference, require};
+
+#[test]
+fn every_configured_mount_is_there_and_nothing_else() {
+    require!("root");
+    let r = Bundle::new().report();
+    let mut at: Vec<&str> =
+        r["mounts"].as_array().unwrap().iter().filter_map(|m| m["mountpoint"].as_str()).collect();
+    at.sort_unstable();
+    assert_eq!(at, ["/", "/dev", "/dev/mqueue", "/dev/pts", "/dev/shm", "/proc", "/sys"]);
+}
+
+#[test]
+fn the_file_system_types_are_the_configured_ones() {
+    require!("root");
+    let r = Bundle::new().report();
+    for (at, kind) in [
+        ("/proc", "proc"),
+        ("/dev", "tmpfs"),
+        ("/dev/pts", "devpts"),
+        ("/dev/mqueue", "mqueue"),
+        ("/sys", "sysfs"),
+    ] {
+        assert_eq!(r.mount(at)["fstype"], kind, "{at}");
+    }
+}
+
+#[test]
+fn mount_options_take_effect() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.mount(
+        "/tmp",
+        "tmpfs",
+        "tmpfs",
+        &["nosuid", "nodev", "noexec", "ro", "noatime", "size=1m", "mode=700"],
+    );
+    let r = b.report();
+    for option in ["nosuid", "nodev", "noexec", "ro", "noatime", "size=1024k", "mode=700"] {
+        assert!(r.mount_has("/tmp", option), "{option}: {}", r.mount("/tmp"));
+    }
+    assert!(r.mount_has("/dev", "mode=755") && r.mount_has("/dev", "nosuid"));
+    assert!(!r.mount_has("/dev", "nodev"));
+    assert!(r.mount_has("/sys", "ro"));
+}
+
+#[test]
+fn a_later_option_overrides_an_earlier_one() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.mount("/tmp", "tmpfs", "tmpfs", &["ro", "nosuid", "suid", "rw"]);
+    let r = b.report();
+    assert!(r.mount_has("/tmp", "rw") && !r.mount_has("/tmp", "nosuid"), "{}", r.mount("/tmp"));
+}
+
+#[test]
+fn a_read_only_root_cannot_be_written() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.set("/root/readonly", true).args(&[
+        "seq",
+        "write",
+        "/x",
+        "1",
+        "--",
+        "write",
+        "/dev/shm/x",
+        "1",
+    ]);
+    assert_eq!(b.run().out(), "EROFS\nok");
+    assert!(!b.rootfs().join("x").exists());
+}
+
+#[test]
+fn a_writable_root_is_the_bundles() {
+    require!("root");
+    let mut b = Bundle::new();
+    assert_eq!(b.run_probe(&["write", "/x", "from inside"]), "ok");
+    assert_eq!(fs::read_to_string(b.rootfs().join("x")).unwrap(), "from inside");
+}
+
+#[test]
+fn a_directory_can_be_bound_and_written() {
+    require!("root");
+    let mut b = Bundle::new();
+    let source = b.scratch("volume");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("a"), "from outside").unwrap();
+    b.bind(&source, "/data/deep", &["bind", "rw"]);
+    b.args(&["seq", "read", "/data/deep/a", "--", "write", "/data/deep/b", "x"]);
+    assert_eq!(b.run().ok().out(), "from outside\nok");
+    assert!(source.join("b").exists());
+}
+
+#[test]
+fn a_bind_mount_can_be_read_only_and_more() {
+    require!("root");
+    let mut b = Bundle::new();
+    let source = b.scratch("volume");
+    fs::create_dir(&source).unwrap();
+    b.bind(&source, "/data", &["rbind", "ro", "nosuid", "nodev", "noexec"]);
+    let r = b.report();
+    for option in ["ro", "nosuid", "nodev", "noexec"] {
+        assert!(r.mount_has("/data", option), "{option}: {}", r.mount("/data"));
+    }
+    b.args(&["write", "/data/x", "1"]);
+    assert_eq!(b.run().out(), "EROFS");
+}
+
+#[test]
+fn a_file_can_be_bound_over_a_missing_file() {
+    require!("root");
+    let mut b = Bundle::new();
+    let source = b.scratch("hosts");
+    fs::write(&source, "127.0.0.1 me\n").unwrap();
+    b.bind(&source, "/etc/new/hosts", &["bind", "ro"]);
+    assert_eq!(b.run_probe(&["read", "/etc/new/hosts"]), "127.0.0.1 me");
+}
+
+#[test]
+fn a_bind_without_the_type_but_with_the_option_is_a_bind() {
+    require!("root");
+    let mut b = Bundle::new();
+    let source = b.scratch("volume");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("a"), "bound").unwrap();
+    b.push("/mounts", json!({ "destination": "/data", "source": source, "options": ["rbind"] }));
+    assert_eq!(b.run_probe(&["read", "/data/a"]), "bound");
+}
+
+#[test]
+fn a_relative_source_is_relative_to_the_bundle() {
+    require!("root");
+    let mut b = Bundle::new();
+    fs::create_dir(b.path().join("volume")).unwrap();
+    fs::write(b.path().join("volume/a"), "beside the config").unwrap();
+    b.mount("/data", "bind", "volume", &["bind"]);
+    b.args(&["read", "/data/a"]).write();
+    // From another working directory than the bundle.
+    let out = b.run_cmd(&[]).cwd("/").run().ok();
+    assert_eq!(out.out(), "beside the config");
+}
+
+#[test]
+fn mounts_are_made_in_the_configured_order() {
+    require!("root");
+    let mut b = Bundle::new();
+    let source = b.scratch("volume");
+    fs::create_dir_all(source.join("sub")).unwrap();
+    b.mount("/tmp", "tmpfs", "tmpfs", &[]).bind(&source, "/tmp/inner", &["bind"]);
+    b.mount("/tmp/inner/sub", "tmpfs", "tmpfs", &["size=64k"]);
+    let r = b.report();
+    assert_eq!(r.mount("/tmp")["fstype"], "tmpfs");
+    assert_ne!(r.mount("/tmp/inner")["fstype"], "tmpfs");
+    assert_eq!(r.mount("/tmp/inner/sub")["fstype"], "tmpfs");
+}
+
+#[test]
+fn the_roots_propagation_is_private_or_slave_unless_configured() {
+    require!("root");
+    let r = Bundle::new().report();
+    let propagation = r.mount("/")["propagation"].as_array().unwrap();
+    let shared = propagation.iter().any(|p| p.as_str().unwrap().starts_with("shared:"));
+    assert!(!shared, "{propagation:?}");
+}
+
+#[test]
+fn rootfs_propagation_shared_makes_the_root_a_peer_group() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.set("/linux/rootfsPropagation", "shared");
+    let r = b.report();
+    assert!(r.mount("/")["propagation"].to_string().contains("shared:"), "{}", r.mount("/"));
+}
+
+#[test]
+fn a_mount_can_be_shared_or_unbindable() {
+    require!("root");
+    let mut b = Bundle::new();
+    for name in ["one", "two"] {
+        fs::create_dir(b.scratch(name)).unwrap();
+    }
+    let (one, two) = (b.scratch("one"), b.scratch("two"));
+    b.bind(&one, "/one", &["rbind", "rshared"]).bind(&two, "/two", &["rbind", "runbindable"]);
+    let r = b.report();
+    assert!(r.mount("/one")["propagation"].to_string().contains("shared:"), "{}", r.mount("/one"));
+    assert!(
+        r.mount("/two")["propagation"].to_string().contains("unbindable"),
+        "{}",
+        r.mount("/two")
+    );
+}
+
+#[test]
+fn no_mount_reaches_the_host() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.set("/linux/rootfsPropagation", "rshared");
+    let source = b.scratch("volume");
+    fs::create_dir(&source).unwrap();
+    b.bind(&source, "/data", &["rbind", "rshared"]);
+    b.start_sleeper();
+    assert!(b.leaks().mounts.is_empty(), "{:?}", b.leaks().mounts);
+}
+
+#[test]
+fn tmpcopyup_brings_the_files_below_along() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.file("data/sub/a", "was there");
+    b.mount("/data", "tmpfs", "tmpfs", &["tmpcopyup", "nosuid"]);
+    assert_eq!(
+        b.run_probe(&["seq", "read", "/data/sub/a", "--", "write", "/data/new", "1"]),
+        "was there\nok"
+    );
+    assert!(!b.rootfs().join("data/new").exists());
+}
+
+#[test]
+fn recursive_read_only_covers_the_submounts() {
+    require!("root");
+    known_difference!("rro");
+    let mut b = Bundle::new();
+    // /dev/shm has its own mount below /dev: bind the host's /dev with all below it.
+    b.mount("/data", "bind", "/dev", &["rbind", "rro"]);
+    let r = b.report();
+    let below = r["mounts"].as_array().unwrap().iter();
+    let below: Vec<_> =
+        below.filter(|m| m["mountpoint"].as_str().unwrap().starts_with("/data")).collect();
+    for mount in below {
+        assert!(mount["options"].as_array().unwrap().iter().any(|o| o == "ro"), "{mount}");
+    }
+}
+
+#[test]
+fn the_kernels_own_options_are_passed_to_the_file_system() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.mount("/tmp", "tmpfs", "tmpfs", &["nr_inodes=77"]);
+    assert!(b.report().mount_has("/tmp", "nr_inodes=77"));
+}
+
+#[test]
+fn an_option_nobody_knows_is_an_error() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.mount("/tmp", "tmpfs", "tmpfs", &["no-such-option=1"]);
+    b.run().fails_with(&["/tmp"]);
+}
+
+#[test]
+fn an_unknown_file_system_is_an_error_that_names_the_mount() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.mount("/odd", "no-such-fs", "none", &[]);
+    b.run().fails_with(&["/odd"]);
+}
+
+#[test]
+fn a_missing_source_is_an_error_that_names_it() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.mount("/data", "bind", "/no/such/source", &["bind"]);
+    b.run().fails_with(&["/no/such/source"]);
+}
+
+#[test]
+fn a_directory_cannot_be_bound_over_a_file() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.file("etc/file", "x");
+    let source = b.scratch("volume");
+    fs::create_dir(&source).unwrap();
+    b.bind(&source, "/etc/file", &["bind"]);
+    b.run().fails_with(&["not a directory"]);
+}
+
+#[test]
+fn a_target_that_is_a_dangling_link_becomes_a_file_inside_the_rootfs() {
+    require!("root");
+    known_difference!("dangling-link-target");
+    let mut b = Bundle::new();
+    b.symlink("etc/resolv.conf", "../run/x/resolv.conf");
+    let source = b.scratch("resolv.conf");
+    fs::write(&source, "nameserver 192.0.2.1\n").unwrap();
+    b.bind(&source, "/etc/resolv.conf", &["bind", "ro"]);
+    assert_eq!(b.run_probe(&["read", "/etc/resolv.conf"]), "nameserver 192.0.2.1");
+}
+
+#[test]
+fn a_target_below_a_link_is_made_where_the_link_points_inside() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.dir("real");
+    b.symlink("link", "/real");
+    let source = b.scratch("volume");
+    fs::create_dir(&source).unwrap();
+    b.bind(&source, "/link/a/b", &["bind"]);
+    assert_eq!(b.report().mount("/real/a/b")["mountpoint"], "/real/a/b");
+}
+
+#[test]
+fn a_source_that_is_a_link_is_followed() {
+    require!("root");
+    let mut b = Bundle::new();
+    fs::create_dir(b.scratch("volume")).unwrap();
+    fs::write(b.scratch("volume/a"), "through the link").unwrap();
+    symlink("volume", b.scratch("link")).unwrap();
+    let link = b.scratch("link");
+    b.bind(&link, "/data", &["bind"]);
+    assert_eq!(b.run_probe(&["read", "/data/a"]), "through the link");
+}
+
+#[test]
+fn the_old_root_is_out_of_reach() {
+    require!("root");
+    let mut b = Bundle::new();
+    let caps = json!(["CAP_SYS_CHROOT", "CAP_DAC_READ_SEARCH"]);
+    b.capabilities(&json!({ "bounding": caps, "effective": caps, "permitted": caps }));
+    let r = b.report();
+    let root: Vec<&str> = r["root"].as_array().unwrap().iter().filter_map(|n| n.as_str()).collect();
+    assert_eq!(root, ["dev", "etc", "probe", "proc", "run", "sys", "tmp"]);
+    assert_eq!(b.run_probe(&["ls", "/../../.."]), "dev etc probe proc run sys tmp");
+}
+
+#[test]
+fn a_cgroup_mount_shows_the_containers_own() {
+    require!("root", "cgroup1");
+    let mut b = Bundle::new();
+    b.namespace(json!({ "type": "cgroup" }));
+    b.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]);
+    let r = b.report();
+    assert!(r.mount_has("/sys/fs/cgroup", "ro"), "{}", r.mount("/sys/fs/cgroup"));
+    let pids = r.mount("/sys/fs/cgroup/pids");
+    assert_eq!(pids["fstype"], "cgroup");
+    assert!(r.mount_has("/sys/fs/cgroup/pids", "ro"), "{pids}");
+    assert_eq!(b.run_probe(&["read", "/sys/fs/cgroup/pids/cgroup.procs"]), "1");
+}
+
+#[test]
+fn without_proc_and_dev_the_process_still_runs() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.set("/mounts", json!([]));
+    let r = b.report();
+    assert!(r["mounts"].is_null());
+    assert_eq!(r["pid"], 1);
+    assert_eq!(r["uid"], 0);
+}
