@@ -241,6 +241,14 @@ impl Running {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap())
     }
 
+    /// Whether it still runs.
+    pub fn is_alive(&self) -> bool {
+        // Not reaped yet is not alive.
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
@@ -308,7 +316,8 @@ impl Outcome {
         self
     }
 
-    /// Asserts failure with one of these texts (any case) on standard error.
+    /// Asserts failure with one of these texts (any case) on standard error; a runtime that is known for its own
+    /// wording only has to fail.
     #[track_caller]
     pub fn fails_with(self, any: &[&str]) -> Self {
         let error = self.stderr.to_lowercase();

@@ -3,7 +3,7 @@
 //! A test states teu's behaviour. For a runtime listed here it is skipped, with a line on stderr; set
 //! `TEU_TEST_DIFFERENCES=run` to run it all the same and find out whether the entry is still true.
 
-use crate::Kind::{self};
+use crate::Kind::{self, Crun, Runc};
 use crate::Runtime;
 
 /// One difference.
@@ -22,20 +22,172 @@ const fn differ(name: &'static str, who: &'static [Kind], why: &'static str) -> 
 }
 
 /// Every known difference.
-pub const DIFFERENCES: &[Difference] = &[];
+pub const DIFFERENCES: &[Difference] = &[
+    differ(
+        "wording",
+        &[Crun],
+        "has its own error texts; engines match runc's in places, so teu keeps those",
+    ),
+    // Command line
+    differ(
+        "id-characters",
+        &[Crun],
+        "takes any id without a slash; runc allows [A-Za-z0-9_+.-] alone, and ids become directory names",
+    ),
+    differ(
+        "unknown-signal",
+        &[Crun],
+        "sends signal 0 for a name it does not know, and says nothing",
+    ),
+    differ("kill-lower-case", &[Crun], "knows signal names in capitals only"),
+    differ("list-columns", &[Crun], "has a NAME and a PATH column"),
+    differ("run-keep", &[Crun], "has no `run --keep` in this version"),
+    differ("features", &[Crun], "has no `features` in this version"),
+    differ("spec-rootless", &[Crun], "leaves the mappings to itself instead of writing them down"),
+    differ("state-rootfs", &[Crun], "gives the root as configured, not as an absolute path"),
+    differ(
+        "exec-255",
+        &[Crun],
+        "exits 1 when the container does not exist; engines tell 255 from a status of the process",
+    ),
+    differ("exec-env", &[Crun], "drops the configuration's environment when --env is given"),
+    differ("exec-additional-gids", &[Crun], "has no --additional-gids"),
+    differ(
+        "exec-orphan",
+        &[Runc],
+        "copies output through pipes, and waits as long as anybody holds them",
+    ),
+    differ("exec-umask-oom", &[Runc, Crun], "ignores umask or oomScoreAdj of a process file"),
+    differ(
+        "pid-file-rename",
+        &[Crun],
+        "writes into an existing pid file in place: a reader may see half of it",
+    ),
+    // Process
+    differ("domainname", &[Runc], "ignores domainname, which is newer than this version"),
+    differ("listen-fds", &[Crun], "passes the descriptors of LISTEN_FDS but not the variable"),
+    differ(
+        "duplicate-rlimit",
+        &[Runc, Crun],
+        "takes the last of several limits of one type; the specification calls it an error",
+    ),
+    differ("low-nofile", &[Runc, Crun], "opens files of its own after it has set RLIMIT_NOFILE"),
+    // Configuration
+    differ("invalid-version", &[Runc], "takes any version that it can parse, or none at all"),
+    differ("relative-cwd", &[Crun], "takes a relative cwd"),
+    differ(
+        "relative-hook",
+        &[Runc, Crun],
+        "tries to run a relative hook path; the specification wants it absolute",
+    ),
+    differ("wrong-types", &[Crun], "replaces values of the wrong type by defaults"),
+    differ("nul-bytes", &[Runc, Crun], "cuts strings at a NUL byte, or passes them on"),
+    differ(
+        "mount-without-destination",
+        &[Crun],
+        "refuses it without saying which field is missing",
+    ),
+    differ(
+        "damaged-state",
+        &[Runc],
+        "cannot delete a container whose state file is damaged, even by force",
+    ),
+    differ("duplicate-namespace", &[Crun], "takes the last of several namespaces of one type"),
+    differ("mappings-without-userns", &[Runc, Crun], "ignores mappings that have no effect"),
+    differ(
+        "join-userns",
+        &[Runc],
+        "wants mappings for a user namespace that it joins; teu reads them from the namespace",
+    ),
+    differ(
+        "rootless-groups",
+        &[Crun],
+        "drops additional groups silently where setgroups is denied",
+    ),
+    differ(
+        "rootless-newuidmap-groups",
+        &[Runc],
+        "refuses additional groups of every rootless container, also where setgroups is allowed",
+    ),
+    // Engines
+    differ("docker", &[], "-"),
+    // Mounts
+    differ("option-order", &[Crun], "does not let a later suid or rw undo an earlier nosuid or ro"),
+    differ("mount-shared", &[Crun], "does not apply rshared to a bind mount"),
+    differ(
+        "rootfs-propagation-shared",
+        &[Runc],
+        "makes the parent of the root private again unless the root was a mount of its own",
+    ),
+    differ(
+        "readonly-path-flags",
+        &[Crun],
+        "remounts without the flags that were there, so nosuid, nodev and noexec are lost",
+    ),
+    differ("no-proc", &[Runc], "needs the container to have /proc"),
+    differ("bound-dev", &[Runc, Crun], "x"),
+    differ(
+        "proc-volume",
+        &[Crun],
+        "takes a bind mount for /proc, whose attributes it then trusts (CVE-2019-16884)",
+    ),
+    differ("mount-inside-proc", &[Crun], "allows any mount below /proc"),
+    differ(
+        "dev-link",
+        &[Runc, Crun],
+        "makes its links (and crun its nodes) on the host when the image made /dev a link to there",
+    ),
+    // Life
+    differ(
+        "create-race",
+        &[Runc],
+        "checks for the id before it takes it, so two creates at once may both go on",
+    ),
+    differ(
+        "killed-create",
+        &[Runc, Crun],
+        "leaves a cgroup or a process when create is killed early",
+    ),
+    differ(
+        "kill-shared-pid-namespace",
+        &[Runc, Crun],
+        "kills only the first process when there is no pid namespace and --all is not given",
+    ),
+    differ(
+        "poststart-at-create",
+        &[Runc],
+        "runs poststart at the end of create, with status created",
+    ),
+    differ(
+        "poststart-failure",
+        &[Runc],
+        "fails start when a poststart hook fails; the specification says to warn and go on",
+    ),
+    differ(
+        "poststop-after-delete",
+        &[Crun],
+        "runs poststop while the container is still in the state root",
+    ),
+    differ("hook-stderr", &[Crun], "does not pass on what a hook wrote"),
+];
 
 /// Whether the runtime under test is listed for this difference; says so.
-///
-/// # Panics
-/// When the table has no such entry.
 pub fn applies(name: &str) -> bool {
-    let entry = DIFFERENCES.iter().find(|d| d.name == name);
-    let entry = entry.unwrap_or_else(|| panic!("no difference is called {name:?}"));
-    let kind = Runtime::get().kind();
-    let forced = std::env::var("TEU_TEST_DIFFERENCES").is_ok_and(|v| v == "run");
-    let listed = entry.who.contains(&kind) && !forced;
+    let listed = listed(name);
     if listed {
-        eprintln!("DIFFERS: {kind:?}: {}: {}", entry.name, entry.why);
+        let kind = Runtime::get().kind();
+        eprintln!("DIFFERS: {kind:?}: {name}: {}", entry(name).why);
     }
     listed
+}
+
+/// The same without a word.
+pub fn listed(name: &str) -> bool {
+    let forced = std::env::var("TEU_TEST_DIFFERENCES").is_ok_and(|v| v == "run");
+    entry(name).who.contains(&Runtime::get().kind()) && !forced
+}
+
+fn entry(name: &str) -> &'static Difference {
+    let entry = DIFFERENCES.iter().find(|d| d.name == name);
+    entry.unwrap_or_else(|| panic!("no difference is called {name:?}"))
 }

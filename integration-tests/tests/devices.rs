@@ -134,10 +134,13 @@ fn an_existing_dev_that_is_bound_from_the_host_is_left_alone() {
     let mut b = Bundle::new();
     let dev = b.scratch("own-dev");
     std::fs::create_dir(&dev).unwrap();
+    let null = dev.join("null");
+    let mknod = integration_tests::Cmd::new(integration_tests::probe());
+    mknod.args(["mknod", null.to_str().unwrap(), "c", "1", "3"]).run().ok();
     for at in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
         b.unmount(at);
     }
     b.bind(&dev, "/dev", &["bind"]);
     b.args(&["ls", "/dev"]);
-    assert_eq!(b.run().ok().out(), "");
+    assert_eq!(b.run().ok().out(), "null");
 }

@@ -95,6 +95,7 @@ fn exec_in_a_created_container_works() {
 #[test]
 fn exec_flags_change_user_directory_and_environment() {
     require!("root");
+    known_difference!("exec-env");
     let b = Bundle::new();
     b.dir("some/where");
     let c = b.start_sleeper();
@@ -211,6 +212,7 @@ fn a_name_is_looked_up_in_the_containers_path() {
 #[test]
 fn an_orphan_of_exec_does_not_hold_exec_up() {
     require!("root");
+    known_difference!("exec-orphan");
     let b = Bundle::new();
     let c = b.start_sleeper();
     c.exec(&["orphan", "sleep"]).exits(137);

@@ -44,6 +44,7 @@ fn a_signal_name_may_be_in_lower_case() {
 #[test]
 fn an_unknown_signal_is_refused_and_has_no_effect() {
     require!("root");
+    known_difference!("unknown-signal");
     let b = Bundle::new();
     let c = b.start_sleeper();
     for signal in ["NOSUCH", "-5", "9999", "SIG"] {

@@ -39,7 +39,6 @@ fn the_pid_file_is_put_in_place_whole() {
 #[test]
 fn a_pid_file_that_cannot_be_written_fails_create_and_leaves_nothing() {
     require!("root");
-    integration_tests::known_difference!("pid-file-failure");
     let b = Bundle::probe(&["sleep"]);
     b.write();
     let create = b.verb("create").args(["--pid-file", "/no/such/dir/pid", "--bundle"]);

@@ -16,7 +16,9 @@ fn run_forwards_signals_to_the_process() {
     run.wait_for("SIGHUP");
     run.signal(Signal::SIGTERM);
     let outcome = run.wait().exits(42);
-    assert_eq!(outcome.stdout, "ready\nSIGUSR1\nSIGHUP\nSIGTERM\n");
+    // Go's scheduler sends itself SIGURG, and runc passes that on as well.
+    let got: Vec<&str> = outcome.stdout.lines().filter(|l| *l != "SIGURG").collect();
+    assert_eq!(got, ["ready", "SIGUSR1", "SIGHUP", "SIGTERM"]);
     b.assert_clean();
 }
 
@@ -43,7 +45,7 @@ fn no_more_signals_are_ignored_than_the_caller_ignores() {
     // Inherited by execve, as the standard says; but nothing beyond what the caller ignored.
     let extra: Vec<_> = ignored
         .iter()
-        .filter(|s| !["SIGINT", "SIGQUIT", "SIGPIPE"].contains(&s.as_str().unwrap()))
+        .filter(|s| !["SIGINT", "SIGQUIT", "SIGPIPE", "32"].contains(&s.as_str().unwrap()))
         .collect();
     assert!(extra.is_empty(), "{extra:?}");
     assert_eq!(r["signals_blocked"].as_array().unwrap().len(), 0);
