@@ -109,8 +109,6 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc],
         "refuses additional groups of every rootless container, also where setgroups is allowed",
     ),
-    // Engines
-    differ("docker", &[], "-"),
     // Mounts
     differ("option-order", &[Crun], "does not let a later suid or rw undo an earlier nosuid or ro"),
     differ("mount-shared", &[Crun], "does not apply rshared to a bind mount"),
@@ -125,7 +123,6 @@ pub const DIFFERENCES: &[Difference] = &[
         "remounts without the flags that were there, so nosuid, nodev and noexec are lost",
     ),
     differ("no-proc", &[Runc], "needs the container to have /proc"),
-    differ("bound-dev", &[Runc, Crun], "x"),
     differ(
         "proc-volume",
         &[Crun],
@@ -138,6 +135,7 @@ pub const DIFFERENCES: &[Difference] = &[
         "makes its links (and crun its nodes) on the host when the image made /dev a link to there",
     ),
     // Life
+    differ("start-race", &[Runc], "lets two starts at once both succeed, now and then"),
     differ(
         "create-race",
         &[Runc],

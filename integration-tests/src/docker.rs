@@ -122,13 +122,9 @@ impl Docker {
     }
 
     fn stop(&mut self) {
-        let _ = self
-            .client(&["ps", "-aq"])
-            .run()
-            .stdout
-            .lines()
-            .map(|id| self.client(&["rm", "-f", id]).run())
-            .count();
+        for id in self.client(&["ps", "-aq"]).run().stdout.lines() {
+            self.client(&["rm", "-f", id]).run();
+        }
         if let Some(daemon) = self.daemon.take() {
             let _ = kill(daemon.pid(), Signal::SIGTERM);
             let end = std::time::Instant::now() + Duration::from_secs(15);

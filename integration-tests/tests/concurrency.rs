@@ -37,6 +37,7 @@ fn containers_with_different_ids_do_not_meet() {
 #[test]
 fn of_two_starts_one_wins() {
     require!("root");
+    known_difference!("start-race");
     let b = Bundle::probe(&["sleep"]);
     let c = b.create();
     let both = [0, 1].map(|_| b.verb("start").arg(b.id()).spawn());
