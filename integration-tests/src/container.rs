@@ -67,6 +67,13 @@ impl<'a> Container<'a> {
         i32::try_from(self.state()["pid"].as_i64().unwrap()).unwrap()
     }
 
+    /// Sends SIGTERM once the probe is ready for it: to a pid 1 without a handler the kernel would not deliver it.
+    #[track_caller]
+    pub fn terminate(&self) {
+        wait_ready(self.pid());
+        self.kill("TERM").ok();
+    }
+
     /// Waits until `state` says so.
     #[track_caller]
     pub fn wait_status(&self, status: &str) {
@@ -122,4 +129,15 @@ impl<'a> Container<'a> {
     pub fn wait_stdout(&self, what: &str) {
         wait_until(&format!("{what:?} on stdout"), || self.stdout().contains(what));
     }
+}
+
+/// Waits until the probe with this pid (`probe sleep`) handles SIGTERM.
+pub fn wait_ready(pid: i32) {
+    let handled = || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let mask =
+            status.lines().find_map(|l| l.strip_prefix("SigCgt:")).unwrap_or("0").trim().to_owned();
+        u64::from_str_radix(&mask, 16).unwrap_or(0) & (1 << 14) != 0
+    };
+    wait_until("the probe handles SIGTERM", handled);
 }

@@ -62,6 +62,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "exec does not return while an orphan of its process holds standard output",
     ),
     differ(
+        "exec-nofile",
+        &[Runc],
+        "gives exec, now and then, the hard RLIMIT_NOFILE as the soft one",
+    ),
+    differ(
         "exec-umask-oom",
         &[Runc, Crun],
         "ignores oomScoreAdj of a process file, and runc its umask as well",
@@ -86,7 +91,7 @@ pub const DIFFERENCES: &[Difference] = &[
     ),
     // Configuration
     differ("invalid-version", &[Runc], "does not look at ociVersion"),
-    differ("relative-cwd", &[Crun], "takes a relative cwd"),
+    differ("relative-cwd", &[Crun], "takes a relative cwd; the specification wants it absolute"),
     differ(
         "relative-hook",
         &[Runc, Crun],

@@ -30,7 +30,7 @@ mod runtime;
 
 pub use bundle::Bundle;
 pub use command::{Cmd, Outcome, Running, wait_until};
-pub use container::Container;
+pub use container::{Container, wait_ready};
 pub use leaks::Leaks;
 pub use report::{Report, own_namespace};
 pub use require::available;

@@ -138,7 +138,7 @@ fn exec_takes_a_process_file() {
         p["user"] = json!({ "uid": 7, "gid": 8, "additionalGids": [9], "umask": 0o077 });
         p["env"] = json!(["ONLY=this"]);
         p["capabilities"] = json!({ "bounding": ["CAP_KILL"] });
-        p["rlimits"] = json!([{ "type": "RLIMIT_NOFILE", "soft": 64, "hard": 65 }]);
+        p["rlimits"] = json!([{ "type": "RLIMIT_CORE", "soft": 64, "hard": 65 }]);
         p["oomScoreAdj"] = json!(77);
         p["noNewPrivileges"] = json!(true);
         p["cwd"] = json!("/tmp");
@@ -148,7 +148,7 @@ fn exec_takes_a_process_file() {
     assert_eq!(r.env("ONLY"), Some("this"));
     assert_eq!(r.env("PATH"), None);
     assert_eq!(r.caps("bounding"), ["CAP_KILL"]);
-    assert_eq!(r.rlimit("RLIMIT_NOFILE"), (64, 65));
+    assert_eq!(r.rlimit("RLIMIT_CORE"), (64, 65));
     assert_eq!(r["no_new_privs"], true);
 }
 
@@ -217,4 +217,15 @@ fn an_orphan_of_exec_does_not_hold_exec_up() {
     let c = b.start_sleeper();
     c.exec(&["orphan", "sleep"]).exits(137);
     c.finish();
+}
+
+#[test]
+fn exec_takes_the_soft_limit_of_open_files() {
+    require!("root");
+    known_difference!("exec-nofile");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    let limits = json!([{ "type": "RLIMIT_NOFILE", "soft": 64, "hard": 65 }]);
+    let outcome = c.exec_process(&["report"], |p| p["rlimits"] = limits);
+    assert_eq!(Report(outcome.ok().json()).rlimit("RLIMIT_NOFILE"), (64, 65));
 }

@@ -14,7 +14,7 @@ fn a_container_goes_from_created_to_running_to_stopped_to_gone() {
     assert_eq!(c.stdout(), "");
     c.start().ok();
     assert_eq!(c.status(), "running");
-    c.kill("TERM").ok();
+    c.terminate();
     c.wait_status("stopped");
     c.delete().ok();
     c.verb("state", &[]).fails();
@@ -186,6 +186,7 @@ fn run_detached_returns_while_the_process_goes_on() {
     b.run_cmd(&["--detach"]).run().ok();
     let state = b.verb("state").arg(b.id()).run().ok().json();
     assert_eq!(state["status"], "running");
+    integration_tests::wait_ready(i32::try_from(state["pid"].as_i64().unwrap()).unwrap());
     b.verb("kill").args([b.id(), "TERM"]).run().ok();
     wait_until("stopped", || b.verb("state").arg(b.id()).run().ok().json()["status"] == "stopped");
     b.verb("delete").arg(b.id()).run().ok();

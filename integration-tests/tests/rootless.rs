@@ -48,7 +48,7 @@ fn a_rootless_container_has_a_whole_life() {
     let c = b.start_sleeper();
     assert_eq!(c.status(), "running");
     assert_eq!(c.exec(&["exit", "9"]).status, 9);
-    c.kill("TERM").ok();
+    c.terminate();
     c.wait_status("stopped");
     c.delete().ok();
     b.assert_clean();

@@ -4,8 +4,8 @@
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 
-use nix::sys::signal::{SigHandler, SigSet, Signal, kill, raise, signal};
-use nix::unistd::{ForkResult, fork, getpid};
+use nix::sys::signal::{SigHandler, SigSet, Signal, raise, signal};
+use nix::unistd::{ForkResult, fork};
 
 use crate::procfs::signal_name;
 
@@ -23,19 +23,19 @@ pub fn run(command: &str, args: &[&str]) -> Option<u8> {
     })
 }
 
-/// Waits for SIGTERM. As pid 1 a signal without a handler would not even kill it.
+/// Waits for SIGTERM. As pid 1 a signal without a handler would not reach it; the handler also tells the harness,
+/// by `SigCgt` in `/proc`, that it is ready (a signal that is waited for with sigwait shows nowhere).
 fn sleep() -> u8 {
-    let mut set = SigSet::empty();
-    set.add(Signal::SIGTERM);
-    if set.thread_block().is_err() {
+    extern "C" fn leave(_: libc::c_int) {
+        // SAFETY: _exit may be called in a signal handler.
+        unsafe { libc::_exit(0) }
+    }
+    // SAFETY: the handler calls nothing but _exit.
+    if unsafe { signal(Signal::SIGTERM, SigHandler::Handler(leave)) }.is_err() {
         return 1;
     }
     loop {
-        match set.wait() {
-            Ok(Signal::SIGTERM) => return 0,
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(_) => return 1,
-        }
+        nix::unistd::pause();
     }
 }
 
@@ -95,12 +95,7 @@ fn spawn_children(count: usize) -> u8 {
         }
     }
     println!("ready");
-    let status = sleep();
-    // Not pid 1: the children would outlive us.
-    if getpid().as_raw() != 1 {
-        let _ = kill(nix::unistd::Pid::from_raw(0), Signal::SIGTERM);
-    }
-    status
+    sleep()
 }
 
 fn touch_memory(mib: usize) -> u8 {
