@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::command::{Outcome, wait_until};
+use crate::command::wait_until;
+use crate::outcome::Outcome;
 use crate::{Bundle, Report};
 
 /// A created container; the bundle deletes it by force when dropped.

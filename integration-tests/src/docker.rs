@@ -10,7 +10,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::command::{Cmd, Outcome, Running};
+use crate::command::{Cmd, Running};
+use crate::outcome::Outcome;
 use crate::{Kind, Runtime, wait_until};
 
 /// The applets that the test image links to busybox.

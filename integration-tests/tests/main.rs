@@ -14,6 +14,7 @@ mod kill;
 mod lifecycle;
 mod list;
 mod masks;
+mod mount_paths;
 mod mounts;
 mod namespaces;
 mod not_yet;
