@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use serde_json::{Value, json};
 
 /// Whether a descriptor number is in use.
@@ -15,13 +16,13 @@ pub fn is_open(fd: i32) -> bool {
     unsafe { libc::fcntl(fd, libc::F_GETFD) != -1 }
 }
 
-/// Holds every foreign `/proc/PID/exe` it can open, until `count` distinct ones were seen, then reopens them for
-/// writing, after their process is gone, as the exploit of CVE-2019-5736 does. Nothing is ever written.
-pub fn hunt(count: usize) -> Value {
+/// Holds every foreign `/proc/PID/exe` it can open, until a process runs `last`, then reopens them for writing, after
+/// their processes are gone, as the exploit of CVE-2019-5736 does. Nothing is ever written.
+pub fn hunt(last: &str) -> Value {
     println!("ready");
     let mut held: BTreeMap<(u64, u64), (File, String)> = BTreeMap::new();
-    let end = Instant::now() + Duration::from_secs(5);
-    while held.len() < count && Instant::now() < end {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !held.values().any(|(_, link)| link == last) && Instant::now() < end {
         for (link, file) in foreign_executables() {
             if let Ok(meta) = file.metadata() {
                 held.entry((meta.dev(), meta.ino())).or_insert((file, link));
@@ -56,7 +57,7 @@ fn describe(id: (u64, u64), file: &File, link: &str) -> Value {
         "dev": id.0,
         "ino": id.1,
         "link": link,
-        "writable": opened.is_ok(),
+        "write": opened.as_ref().map_or_else(|e| format!("{:?}", Errno::from_raw(e.raw_os_error().unwrap_or(0))), |_| "ok".into()),
         "sealed": seals.map(|s| s != -1 && s & libc::F_SEAL_WRITE != 0),
     })
 }

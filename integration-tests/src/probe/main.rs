@@ -35,7 +35,7 @@ const USAGE: &str = "probe COMMAND
   spawn-children N     fork N sleepers, then sleep
   touch-memory MIB     allocate and touch memory, print how much
   save-stdin FILE      write {stdin, args, cwd, env, ns} as JSON to FILE (for hooks)
-  hunt-exe N           try to open every other process's executable for writing, until N have been seen
+  hunt-exe PATH        open every other process's executable until PATH runs, then try them all for writing
   subreaper CMD...     become a subreaper, run CMD, then sleep without reaping
   seq CMD... -- CMD... several commands in turn; the status is the first that is not 0";
 
@@ -53,7 +53,7 @@ fn run(words: &[&str]) -> u8 {
             .fold(0, |first, s| if first == 0 { s } else { first }),
         ["report"] => print(&report::report()),
         ["fds"] => print(&procfs::fds()),
-        ["hunt-exe", n] => print(&exe::hunt(n.parse().unwrap_or(1))),
+        ["hunt-exe", last] => print(&exe::hunt(last)),
         [command, rest @ ..] => actions::run(command, rest)
             .or_else(|| process::run(command, rest))
             .unwrap_or_else(|| usage(command)),
