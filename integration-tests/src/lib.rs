@@ -1,1 +1,41 @@
-//! Drives an OCI runtime binary against the kernel.
+//! Drives an OCI runtime binary against the kernel and asserts what a process in the container sees.
+//!
+//! The runtime is the workspace's own `teu`, or whatever `RUNTIME` names (a path, or a name on `PATH`): the same tests
+//! run against `runc` and `crun` as oracles. Where those differ from what teu promises, [`differences`] says so.
+//!
+//! ```no_run
+//! # use integration_tests::Bundle;
+//! let mut bundle = Bundle::new();
+//! bundle.set("/hostname", "box");
+//! assert_eq!(bundle.report()["hostname"], "box");
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test harness fails by panicking"
+)]
+
+mod bundle;
+mod command;
+mod config;
+mod container;
+pub mod differences;
+pub mod docker;
+mod edit;
+mod leaks;
+mod outcome;
+mod report;
+mod require;
+mod runtime;
+
+pub use bundle::Bundle;
+pub use command::{Cmd, Running, wait_until};
+pub use container::{Container, wait_ready};
+pub use leaks::Leaks;
+pub use outcome::Outcome;
+pub use report::{Report, own_namespace};
+pub use require::available;
+pub use runtime::{Kind, Runtime, probe};
+pub use serde_json::{Value, json};

@@ -1,3 +1,0 @@
-//! Runs inside the container and prints what it sees.
-
-fn main() {}

@@ -1,0 +1,269 @@
+//! A bundle of its own, with its own state root and id, for every test.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::command::Cmd;
+use crate::container::Container;
+use crate::leaks::Leaks;
+use crate::outcome::Outcome;
+use crate::report::Report;
+use crate::runtime::{self, Runtime};
+use crate::{config, leaks};
+
+/// A bundle directory; dropping it deletes its containers by force.
+#[derive(Debug)]
+pub struct Bundle {
+    dir: TempDir,
+    id: String,
+    pub(crate) config: Value,
+    user: Option<u32>,
+    subids: bool,
+}
+
+impl Default for Bundle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Bundle {
+    /// A root file system with the probe and empty directories, and the default configuration.
+    ///
+    /// # Panics
+    /// When the temporary directory cannot be filled.
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let id = format!("teu-it-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let dir = tempfile::Builder::new().prefix(&format!("{id}-")).tempdir().unwrap();
+        let bundle = Self { dir, id, config: config::default(), user: None, subids: false };
+        fs::set_permissions(bundle.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(bundle.root()).unwrap();
+        for dir in ["proc", "dev", "sys", "tmp", "etc", "run"] {
+            bundle.dir(dir);
+        }
+        fs::copy(runtime::probe(), bundle.rootfs().join("probe")).unwrap();
+        bundle
+    }
+
+    /// A bundle whose process is the probe with these arguments.
+    pub fn probe(args: &[&str]) -> Self {
+        let mut bundle = Self::new();
+        bundle.args(args);
+        bundle
+    }
+
+    // ---- what it is ------------------------------------------------------------------------------------------------
+
+    /// The container's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The bundle directory.
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("bundle")
+    }
+
+    /// The root file system.
+    pub fn rootfs(&self) -> PathBuf {
+        self.path().join("rootfs")
+    }
+
+    /// The runtime's state root.
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// A place for the test's own files, beside the bundle.
+    pub fn scratch(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The name that everything of this bundle has in its path: to find its processes by.
+    pub fn mark(&self) -> String {
+        self.dir.path().file_name().unwrap().to_string_lossy().into_owned()
+    }
+
+    /// The configuration as it stands.
+    pub fn config(&self) -> &Value {
+        &self.config
+    }
+
+    // ---- changing it: see also edit.rs ----------------------------------------------------------------------
+
+    /// Runs the runtime as this ordinary user, who owns the bundle.
+    pub fn as_user(&mut self, uid: u32) -> &mut Self {
+        self.user = Some(uid);
+        self
+    }
+
+    /// Gives that user subordinate ids 100000 to 165535, as `/etc/subuid` would.
+    pub fn with_subids(&mut self) -> &mut Self {
+        let user = self.user.expect("as_user first");
+        for name in ["subuid", "subgid"] {
+            fs::write(self.scratch(name), format!("{user}:100000:65536\n")).unwrap();
+        }
+        self.subids = true;
+        self
+    }
+
+    /// A directory in the root file system.
+    pub fn dir(&self, path: &str) -> PathBuf {
+        let path = self.rootfs().join(path);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// A file in the root file system.
+    pub fn file(&self, path: &str, text: &str) -> PathBuf {
+        let path = self.rootfs().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A symbolic link in the root file system.
+    pub fn symlink(&self, path: &str, target: &str) {
+        let path = self.rootfs().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(target, path).unwrap();
+    }
+
+    // ---- running it ------------------------------------------------------------------------------------------------
+
+    /// Writes `config.json` and, for an ordinary user, hands everything over.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self) {
+        self.write_config(&self.config);
+    }
+
+    pub(crate) fn write_config(&self, config: &Value) {
+        let text = serde_json::to_string_pretty(config).unwrap();
+        fs::write(self.path().join("config.json"), text).unwrap();
+        if let Some(uid) = self.user {
+            hand_over(self.dir.path(), uid);
+        }
+    }
+
+    /// The runtime with `--root` and a verb; write the configuration first if the verb reads it.
+    pub fn verb(&self, verb: &str) -> Cmd {
+        let mut cmd = self.runtime().user(self.user);
+        if self.subids {
+            cmd = cmd
+                .bind(self.scratch("subuid"), "/etc/subuid")
+                .bind(self.scratch("subgid"), "/etc/subgid");
+        }
+        cmd.arg("--root").arg(self.root()).arg(verb)
+    }
+
+    fn runtime(&self) -> Cmd {
+        let runtime = Runtime::get();
+        if self.user.is_none() || !runtime.is_teu() {
+            return runtime.bare();
+        }
+        // The build directory may be closed to other users.
+        let copy = self.scratch("teu");
+        if !copy.exists() {
+            fs::copy(runtime.path(), &copy).unwrap();
+        }
+        Cmd::new(copy)
+    }
+
+    /// `run`, with further flags, not yet started.
+    pub fn run_cmd(&self, flags: &[&str]) -> Cmd {
+        self.write();
+        self.verb("run").args(flags).arg("--bundle").arg(self.path()).arg(&self.id)
+    }
+
+    /// `run` to the end; nothing may be left over.
+    #[track_caller]
+    pub fn run(&self) -> Outcome {
+        let outcome = self.run_cmd(&[]).run();
+        self.assert_clean();
+        outcome
+    }
+
+    /// Runs the probe with these arguments, whatever the configuration said; its output.
+    #[track_caller]
+    pub fn run_probe(&mut self, args: &[&str]) -> String {
+        self.args(args);
+        self.run().ok().out().to_owned()
+    }
+
+    /// Runs `probe report` and reads it.
+    #[track_caller]
+    pub fn report(&self) -> Report {
+        Report(self.run().ok().json())
+    }
+
+    /// `create`, which must succeed.
+    #[track_caller]
+    pub fn create(&self) -> Container<'_> {
+        Container::create(self, &self.config, &[])
+    }
+
+    /// `create` with further flags, which must succeed.
+    #[track_caller]
+    pub fn create_with(&self, flags: &[&str]) -> Container<'_> {
+        Container::create(self, &self.config, flags)
+    }
+
+    /// `create` and `start` of a container that sleeps.
+    #[track_caller]
+    pub fn start_sleeper(&self) -> Container<'_> {
+        let mut config = self.config.clone();
+        config["process"]["args"] = json!(["/probe", "sleep"]);
+        let container = Container::create(self, &config, &[]);
+        container.start().ok();
+        container
+    }
+
+    /// `create` that is expected to fail.
+    pub fn try_create(&self) -> Outcome {
+        self.write();
+        self.verb("create").arg("--bundle").arg(self.path()).arg(&self.id).run()
+    }
+
+    /// Waits until nothing of this bundle is left on the machine.
+    ///
+    /// # Panics
+    /// When something stays.
+    #[track_caller]
+    pub fn assert_clean(&self) {
+        leaks::wait_until_clean(self);
+    }
+
+    /// What is there of this bundle.
+    pub fn leaks(&self) -> Leaks {
+        Leaks::of(self)
+    }
+}
+
+fn hand_over(path: &Path, uid: u32) {
+    std::os::unix::fs::lchown(path, Some(uid), Some(uid)).unwrap();
+    let is_dir = fs::symlink_metadata(path).unwrap().is_dir();
+    if is_dir {
+        chown(path, Some(uid), Some(uid)).unwrap();
+        for entry in fs::read_dir(path).unwrap() {
+            hand_over(&entry.unwrap().path(), uid);
+        }
+    }
+}
+
+impl Drop for Bundle {
+    fn drop(&mut self) {
+        for id in leaks::entries(&self.root()) {
+            let _ = self.verb("delete").args(["--force", &id]).run();
+        }
+        leaks::kill_leftovers(self);
+    }
+}

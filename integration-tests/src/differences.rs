@@ -1,0 +1,216 @@
+//! Where the oracles are known not to do what teu promises: one table, a reason each.
+//!
+//! A test states teu's behaviour. For a runtime listed here it is skipped, with a line on stderr; set
+//! `TEU_TEST_DIFFERENCES=run` to run it all the same and find out whether the entry is still true.
+
+use crate::Kind::{self, Crun, Runc};
+use crate::Runtime;
+
+/// One difference.
+#[derive(Debug)]
+pub struct Difference {
+    /// How tests refer to it.
+    pub name: &'static str,
+    /// Who does otherwise.
+    pub who: &'static [Kind],
+    /// What they do, and why teu does not.
+    pub why: &'static str,
+}
+
+const fn differ(name: &'static str, who: &'static [Kind], why: &'static str) -> Difference {
+    Difference { name, who, why }
+}
+
+/// Every known difference.
+pub const DIFFERENCES: &[Difference] = &[
+    differ(
+        "wording",
+        &[Crun],
+        "has its own error texts; engines match runc's in places, so teu keeps those",
+    ),
+    // Command line
+    differ(
+        "id-characters",
+        &[Crun],
+        "takes any id without a slash; runc allows [A-Za-z0-9_+.-] alone, and ids become directory names",
+    ),
+    differ(
+        "unknown-signal",
+        &[Crun],
+        "sends signal 0 for a name it does not know, and reports success",
+    ),
+    differ(
+        "kill-lower-case",
+        &[Crun],
+        "takes a name in lower case for an unknown one: it sends signal 0",
+    ),
+    differ("list-columns", &[Crun], "has a NAME and a PATH column"),
+    differ("run-keep", &[Crun], "has no `run --keep` in this version"),
+    differ("features", &[Crun], "has no `features` in this version"),
+    differ("spec-rootless", &[Crun], "leaves the mappings to itself instead of writing them down"),
+    differ("state-rootfs", &[Crun], "gives the root as configured, not as an absolute path"),
+    differ(
+        "exec-255",
+        &[Crun],
+        "exits 1 when the container does not exist; engines tell 255 from a status of the process",
+    ),
+    differ("exec-env", &[Crun], "drops the configuration's environment when --env is given"),
+    differ("exec-additional-gids", &[Crun], "has no --additional-gids"),
+    differ(
+        "exec-orphan",
+        &[Runc],
+        "exec does not return while an orphan of its process holds standard output",
+    ),
+    differ(
+        "exec-nofile",
+        &[Runc],
+        "gives exec, now and then, the hard RLIMIT_NOFILE as the soft one",
+    ),
+    differ(
+        "exec-umask-oom",
+        &[Runc, Crun],
+        "ignores oomScoreAdj of a process file, and runc its umask as well",
+    ),
+    differ(
+        "pid-file-rename",
+        &[Crun],
+        "writes into an existing pid file in place: a reader may see half of it",
+    ),
+    // Process
+    differ("domainname", &[Runc], "ignores domainname, which is newer than this version"),
+    differ("listen-fds", &[Crun], "passes the descriptors of LISTEN_FDS but not the variable"),
+    differ(
+        "duplicate-rlimit",
+        &[Runc, Crun],
+        "accepts several limits of one type; the specification calls it an error",
+    ),
+    differ(
+        "low-nofile",
+        &[Runc, Crun],
+        "cannot set a container up whose RLIMIT_NOFILE is 4; crun leaves its state behind as well",
+    ),
+    // Configuration
+    differ("invalid-version", &[Runc], "does not look at ociVersion"),
+    differ("relative-cwd", &[Crun], "takes a relative cwd; the specification wants it absolute"),
+    differ(
+        "relative-hook",
+        &[Runc, Crun],
+        "tries to run a relative hook path; the specification wants it absolute",
+    ),
+    differ("wrong-types", &[Crun], "accepts values of the wrong type, such as a string for args"),
+    differ("nul-bytes", &[Runc, Crun], "does not refuse a NUL byte in every string"),
+    differ(
+        "damaged-state",
+        &[Runc],
+        "cannot delete a container whose state file is damaged, even by force",
+    ),
+    differ(
+        "duplicate-namespace",
+        &[Crun],
+        "accepts several namespaces of one type; the specification calls it an error",
+    ),
+    differ(
+        "mappings-without-userns",
+        &[Runc, Crun],
+        "accepts id mappings that have no effect for want of a user namespace",
+    ),
+    differ(
+        "join-userns",
+        &[Runc],
+        "wants mappings for a user namespace that it joins; teu reads them from the namespace",
+    ),
+    differ(
+        "rootless-groups",
+        &[Crun],
+        "drops additional groups silently where setgroups is denied",
+    ),
+    differ(
+        "rootless-newuidmap-groups",
+        &[Runc],
+        "refuses additional groups of every rootless container, also where setgroups is allowed",
+    ),
+    // Mounts
+    differ("option-order", &[Crun], "does not let a later suid or rw undo an earlier nosuid or ro"),
+    differ("mount-shared", &[Crun], "a bind mount with rshared ends up private"),
+    differ(
+        "rootfs-propagation-shared",
+        &[Runc],
+        "rootfsPropagation shared leaves a root private that is a plain directory of the host",
+    ),
+    differ(
+        "readonly-path-flags",
+        &[Crun],
+        "remounts without the flags that were there, so nosuid, nodev and noexec are lost",
+    ),
+    differ("no-proc", &[Runc], "cannot start a container that has no /proc"),
+    differ(
+        "proc-volume",
+        &[Crun],
+        "takes a bind mount for /proc, whose attributes it then trusts (CVE-2019-16884)",
+    ),
+    differ("mount-inside-proc", &[Crun], "allows any mount below /proc"),
+    differ(
+        "dev-link",
+        &[Runc, Crun],
+        "makes its links (and crun its nodes) on the host when the image made /dev a link to there",
+    ),
+    // Life
+    differ("start-race", &[Runc], "now and then one of two starts at once waits for ever"),
+    differ(
+        "create-race",
+        &[Runc],
+        "the loser of several creates with one id may remove the state of the winner",
+    ),
+    differ(
+        "killed-create",
+        &[Runc, Crun],
+        "leaves a cgroup behind when create is killed early, also after delete --force",
+    ),
+    differ(
+        "kill-shared-pid-namespace",
+        &[Runc, Crun],
+        "kills only the first process where there is no pid namespace and --all is not given",
+    ),
+    differ(
+        "poststart-at-create",
+        &[Runc],
+        "runs poststart at the end of create, with status created",
+    ),
+    differ(
+        "poststart-failure",
+        &[Runc],
+        "fails start when a poststart hook fails; the specification says to warn and go on",
+    ),
+    differ(
+        "poststop-after-delete",
+        &[Crun],
+        "runs poststop while the container is still in the state root",
+    ),
+    differ(
+        "hook-stdin",
+        &[Crun],
+        "fails, now and then, when a hook ends without reading its input",
+    ),
+    differ("hook-stderr", &[Crun], "does not pass on what a hook wrote"),
+];
+
+/// Whether the runtime under test is listed for this difference; says so.
+pub fn applies(name: &str) -> bool {
+    let listed = listed(name);
+    if listed {
+        let kind = Runtime::get().kind();
+        eprintln!("DIFFERS: {kind:?}: {name}: {}", entry(name).why);
+    }
+    listed
+}
+
+/// The same without a word.
+pub fn listed(name: &str) -> bool {
+    let forced = std::env::var("TEU_TEST_DIFFERENCES").is_ok_and(|v| v == "run");
+    entry(name).who.contains(&Runtime::get().kind()) && !forced
+}
+
+fn entry(name: &str) -> &'static Difference {
+    let entry = DIFFERENCES.iter().find(|d| d.name == name);
+    entry.unwrap_or_else(|| panic!("no difference is called {name:?}"))
+}

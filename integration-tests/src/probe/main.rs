@@ -1,0 +1,72 @@
+//! Runs inside the container and prints what it sees.
+//!
+//! It is the only file in most test root filesystems, so it links statically and asks the kernel directly where it
+//! can: everything that needs `/proc` is `null` when `/proc` is not there.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "a command line tool")]
+
+mod actions;
+mod dev;
+mod exe;
+mod process;
+mod procfs;
+mod report;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "probe COMMAND
+  report               one JSON object: what this process sees
+  echo ARG...          print the arguments
+  exit N               exit with status N
+  env NAME             print an environment variable
+  cat                  copy standard input to standard output
+  fds                  JSON: the open descriptors
+  read PATH            print a file
+  write PATH TEXT      create or overwrite a file
+  append PATH TEXT     write to an existing file without truncating it
+  mkdir PATH | unlink PATH | ls PATH
+  stat PATH            JSON: what lstat says
+  mknod PATH c|b MAJOR MINOR
+  mount SOURCE TARGET TYPE
+  umount PATH
+  sleep                wait for SIGTERM, then exit 0
+  trap                 print the name of every signal received; SIGTERM exits 42
+  kill-self SIGNAL     die of a signal
+  orphan CMD...        die of SIGKILL while a forked CMD goes on
+  spawn-children N     fork N sleepers, then sleep
+  touch-memory MIB     allocate and touch memory, print how much
+  save-stdin FILE      write {stdin, args, cwd, env, ns} as JSON to FILE (for hooks)
+  hunt-exe PATH        open every other process's executable until PATH runs, then try them all for writing
+  subreaper CMD...     become a subreaper, run CMD, then sleep without reaping
+  seq CMD... -- CMD... several commands in turn; the status is the first that is not 0";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    ExitCode::from(run(&words))
+}
+
+fn run(words: &[&str]) -> u8 {
+    match words {
+        ["seq", rest @ ..] => rest
+            .split(|w| *w == "--")
+            .map(run)
+            .fold(0, |first, s| if first == 0 { s } else { first }),
+        ["report"] => print(&report::report()),
+        ["fds"] => print(&procfs::fds()),
+        ["hunt-exe", last] => print(&exe::hunt(last)),
+        [command, rest @ ..] => actions::run(command, rest)
+            .or_else(|| process::run(command, rest))
+            .unwrap_or_else(|| usage(command)),
+        [] => usage(""),
+    }
+}
+
+fn usage(command: &str) -> u8 {
+    eprintln!("unknown or incomplete command {command:?}\n{USAGE}");
+    64
+}
+
+fn print(value: &serde_json::Value) -> u8 {
+    println!("{value}");
+    0
+}

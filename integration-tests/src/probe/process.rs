@@ -1,0 +1,122 @@
+//! Commands about signals, children and memory.
+#![allow(unsafe_code, reason = "fork has no safe wrapper")]
+
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::Command;
+
+use nix::sys::signal::{SigHandler, SigSet, Signal, raise, signal};
+use nix::unistd::{ForkResult, fork};
+
+use crate::procfs::signal_name;
+
+/// Runs a process command, if it is one.
+pub fn run(command: &str, args: &[&str]) -> Option<u8> {
+    Some(match (command, args) {
+        ("sleep", []) => sleep(),
+        ("trap", []) => trap(),
+        ("kill-self", [name]) => kill_self(name),
+        ("orphan", words) if !words.is_empty() => orphan(words),
+        ("spawn-children", [n]) => spawn_children(n.parse().unwrap_or(1)),
+        ("touch-memory", [mib]) => touch_memory(mib.parse().unwrap_or(1)),
+        ("subreaper", [program, rest @ ..]) => subreaper(program, rest),
+        _ => return None,
+    })
+}
+
+/// Waits for SIGTERM. As pid 1 a signal without a handler would not reach it; the handler also tells the harness,
+/// by `SigCgt` in `/proc`, that it is ready (a signal that is waited for with sigwait shows nowhere).
+fn sleep() -> u8 {
+    extern "C" fn leave(_: libc::c_int) {
+        // SAFETY: _exit may be called in a signal handler.
+        unsafe { libc::_exit(0) }
+    }
+    // SAFETY: the handler calls nothing but _exit.
+    if unsafe { signal(Signal::SIGTERM, SigHandler::Handler(leave)) }.is_err() {
+        return 1;
+    }
+    loop {
+        nix::unistd::pause();
+    }
+}
+
+fn trap() -> u8 {
+    let mut set = SigSet::empty();
+    for number in [1, 2, 3, 10, 12, 14, 15, 23, 28] {
+        if let Ok(signal) = Signal::try_from(number) {
+            set.add(signal);
+        }
+    }
+    if set.thread_block().is_err() {
+        return 1;
+    }
+    println!("ready");
+    loop {
+        if let Ok(signal) = set.wait() {
+            println!("{signal}");
+            if signal == Signal::SIGTERM {
+                return 42;
+            }
+        }
+    }
+}
+
+fn kill_self(name: &str) -> u8 {
+    let Ok(wanted) = name.parse::<Signal>() else { return 64 };
+    // SAFETY: only the default disposition is installed, no handler code can run.
+    let reset = unsafe { signal(wanted, SigHandler::SigDfl) };
+    if reset.is_err() && wanted != Signal::SIGKILL {
+        return 1;
+    }
+    match raise(wanted) {
+        Ok(()) => 0,
+        Err(_) => 1,
+    }
+}
+
+fn orphan(words: &[&str]) -> u8 {
+    // SAFETY: this program has one thread, so the child may go on as if nothing had happened.
+    match unsafe { fork() } {
+        Ok(ForkResult::Child) => crate::run(words),
+        Ok(ForkResult::Parent { .. }) => kill_self("SIGKILL"),
+        Err(_) => 1,
+    }
+}
+
+fn spawn_children(count: usize) -> u8 {
+    for _ in 0..count {
+        // SAFETY: as in `orphan`.
+        match unsafe { fork() } {
+            Ok(ForkResult::Child) => return sleep(),
+            Ok(ForkResult::Parent { .. }) => {}
+            Err(error) => {
+                println!("{error:?}");
+                return 1;
+            }
+        }
+    }
+    println!("ready");
+    sleep()
+}
+
+fn touch_memory(mib: usize) -> u8 {
+    let mut block = vec![0u8; mib << 20];
+    for page in block.chunks_mut(4096) {
+        page.fill(1);
+    }
+    println!("touched {} MiB", block.iter().filter(|b| **b == 1).count() >> 20);
+    0
+}
+
+fn subreaper(program: &str, rest: &[&str]) -> u8 {
+    if nix::sys::prctl::set_child_subreaper(true).is_err() {
+        return 1;
+    }
+    match Command::new(program).args(rest).process_group(0).status() {
+        Ok(status) => match status.signal() {
+            Some(number) => println!("signal {}", signal_name(number)),
+            None => println!("exit {}", status.code().unwrap_or(-1)),
+        },
+        Err(error) => return crate::actions::fail(&error),
+    }
+    sleep()
+}

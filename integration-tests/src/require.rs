@@ -1,0 +1,71 @@
+//! What a test needs from the machine: a loud skip, or a failure where the need is named in `TEU_TEST_REQUIRE`.
+
+use crate::Runtime;
+
+/// Skips the test, with a line on stderr, unless every named need is there.
+///
+/// `TEU_TEST_REQUIRE=root,docker` turns the skip for those needs into a failure (`all` for every need).
+#[macro_export]
+macro_rules! require {
+    ($($need:expr),+ $(,)?) => {
+        $(if !$crate::available($need) { return; })+
+    };
+}
+
+/// Skips the test when the runtime under test is known to differ in this respect (see `differences`).
+#[macro_export]
+macro_rules! known_difference {
+    ($name:expr) => {
+        if $crate::differences::applies($name) {
+            return;
+        }
+    };
+}
+
+/// Whether the machine has something; says `SKIP` when it has not.
+///
+/// # Panics
+/// When the need is missing and `TEU_TEST_REQUIRE` lists it, or when nobody knows the need.
+pub fn available(need: &str) -> bool {
+    let missing = missing(need);
+    if let Some(why) = missing {
+        let strict = std::env::var("TEU_TEST_REQUIRE").unwrap_or_default();
+        let demanded = strict.split(',').map(str::trim).any(|name| name == need || name == "all");
+        assert!(!demanded, "TEU_TEST_REQUIRE asks for {need}, but: {why}");
+        eprintln!("SKIP: needs {need}: {why}");
+        return false;
+    }
+    true
+}
+
+fn missing(need: &str) -> Option<String> {
+    let unless = |there: bool, why: &str| (!there).then(|| why.to_owned());
+    let on_path = |name: &str| unless(find(name).is_some(), &format!("{name} is not on PATH"));
+    match need {
+        "root" => unless(nix::unistd::geteuid().is_root(), "not running as root"),
+        "teu" => unless(Runtime::get().is_teu(), "the runtime under test is another one"),
+        "docker" => {
+            on_path("dockerd").or_else(|| on_path("containerd")).or_else(|| on_path("docker"))
+        }
+        "uidmap" => on_path("newuidmap").or_else(|| on_path("newgidmap")).or_else(|| {
+            let user = nix::unistd::User::from_uid(1000.into()).ok().flatten();
+            unless(user.is_some(), "newuidmap wants an account for uid 1000")
+        }),
+        "cgroup1" => {
+            unless(std::path::Path::new("/sys/fs/cgroup/devices").exists(), "no v1 hierarchies")
+        }
+        "userns" => {
+            let max =
+                std::fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
+            unless(max.trim() != "0", "user.max_user_namespaces is 0")
+        }
+        "runc" | "crun" | "busybox" => on_path(need),
+        _ => panic!("unknown need {need:?}"),
+    }
+}
+
+/// A program on `PATH`.
+pub fn find(name: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file())
+}

@@ -1,0 +1,231 @@
+//! `exec`: a further process in a running container.
+
+use integration_tests::{Bundle, Report, json, known_difference, require, wait_until};
+
+#[test]
+fn exec_runs_in_the_containers_namespaces() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.set("/hostname", "inside");
+    let c = b.start_sleeper();
+    let r = c.report();
+    assert_eq!(r["hostname"], "inside");
+    let pid = c.pid();
+    for kind in ["mnt", "pid", "net", "ipc", "uts", "user", "cgroup"] {
+        let link = std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+        assert!(
+            link.to_str().unwrap().contains(&format!("[{}]", r.namespace(kind))),
+            "{kind}: {link:?}"
+        );
+    }
+    assert_ne!(r["pid"], 1);
+}
+
+#[test]
+fn exec_runs_in_the_containers_cgroups() {
+    require!("root");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    let init = std::fs::read_to_string(format!("/proc/{}/cgroup", c.pid())).unwrap();
+    let lines: Vec<String> = init.lines().map(String::from).collect();
+    assert_eq!(c.report()["cgroup"], json!(lines));
+}
+
+#[test]
+fn exec_passes_the_exit_status_on() {
+    require!("root");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    c.exec(&["exit", "0"]).ok();
+    c.exec(&["exit", "7"]).exits(7);
+    c.exec(&["kill-self", "SIGKILL"]).exits(137);
+    c.exec(&["kill-self", "SIGUSR1"]).exits(138);
+}
+
+#[test]
+fn exec_passes_standard_input_and_output() {
+    require!("root");
+    let b = Bundle::new();
+    let _c = b.start_sleeper();
+    let cat = b.verb("exec").args([b.id(), "/probe", "cat"]).stdin("through");
+    assert_eq!(cat.run().ok().out(), "through");
+}
+
+#[test]
+fn exec_of_a_missing_executable_exits_255_and_the_container_goes_on() {
+    require!("root");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    let outcome = b.verb("exec").args([b.id(), "/no/such/file"]).run();
+    outcome.clone().fails_with(&["no such file or directory"]);
+    assert!([255, 1].contains(&outcome.status), "{outcome:?}");
+    assert_eq!(c.status(), "running");
+}
+
+#[test]
+fn exec_that_fails_in_the_runtime_exits_255() {
+    require!("root");
+    known_difference!("exec-255");
+    let b = Bundle::new();
+    let _c = b.start_sleeper();
+    b.verb("exec").args([b.id(), "/no/such/file"]).run().exits(255);
+    b.verb("exec").args(["nobody", "/probe"]).run().exits(255);
+}
+
+#[test]
+fn exec_needs_a_running_container() {
+    require!("root");
+    let b = Bundle::probe(&["exit", "0"]);
+    b.verb("exec").args(["nobody", "/probe"]).run().fails_with(&["does not exist"]);
+    let c = b.create();
+    c.start().ok();
+    c.wait_status("stopped");
+    c.exec(&["echo", "no"]).fails_with(&["cannot exec in a stopped container", "not running"]);
+}
+
+#[test]
+fn exec_in_a_created_container_works() {
+    require!("root");
+    let b = Bundle::probe(&["sleep"]);
+    let c = b.create();
+    assert_eq!(c.exec(&["echo", "early"]).ok().out(), "early");
+    assert_eq!(c.status(), "created");
+}
+
+#[test]
+fn exec_flags_change_user_directory_and_environment() {
+    require!("root");
+    known_difference!("exec-env");
+    let b = Bundle::new();
+    b.dir("some/where");
+    let c = b.start_sleeper();
+    let flags = ["--user", "1000:1001", "--cwd", "/some/where", "--env", "A=1", "--env", "B=2"];
+    let r = Report(c.exec_with(&flags, &["report"]).ok().json());
+    assert_eq!(json!([r["uid"], r["gid"], r["cwd"]]), json!([1000, 1001, "/some/where"]));
+    assert_eq!((r.env("A"), r.env("B")), (Some("1"), Some("2")));
+    assert_eq!(r.env("PATH"), Some("/:/bin"), "the configuration's environment stays");
+}
+
+#[test]
+fn exec_takes_additional_groups() {
+    require!("root");
+    known_difference!("exec-additional-gids");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    let flags = ["--user", "1000:1000", "--additional-gids", "100", "--additional-gids", "65534"];
+    assert_eq!(c.exec_with(&flags, &["report"]).ok().json()["groups"], json!([100, 65534]));
+}
+
+#[test]
+fn exec_adds_capabilities_for_itself_only() {
+    require!("root");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    let more = Report(c.exec_with(&["--cap", "CAP_SYS_TIME"], &["report"]).ok().json());
+    assert!(more.caps("effective").contains(&"CAP_SYS_TIME"), "{}", more["capabilities"]);
+    assert_eq!(
+        c.report().caps("effective"),
+        ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
+    );
+}
+
+#[test]
+fn exec_takes_a_process_file() {
+    require!("root");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    let outcome = c.exec_process(&["report"], |p| {
+        p["user"] = json!({ "uid": 7, "gid": 8, "additionalGids": [9], "umask": 0o077 });
+        p["env"] = json!(["ONLY=this"]);
+        p["capabilities"] = json!({ "bounding": ["CAP_KILL"] });
+        p["rlimits"] = json!([{ "type": "RLIMIT_CORE", "soft": 64, "hard": 65 }]);
+        p["oomScoreAdj"] = json!(77);
+        p["noNewPrivileges"] = json!(true);
+        p["cwd"] = json!("/tmp");
+    });
+    let r = Report(outcome.ok().json());
+    assert_eq!(json!([r["uid"], r["gid"], r["groups"], r["cwd"]]), json!([7, 8, [9], "/tmp"]));
+    assert_eq!(r.env("ONLY"), Some("this"));
+    assert_eq!(r.env("PATH"), None);
+    assert_eq!(r.caps("bounding"), ["CAP_KILL"]);
+    assert_eq!(r.rlimit("RLIMIT_CORE"), (64, 65));
+    assert_eq!(r["no_new_privs"], true);
+}
+
+#[test]
+fn exec_applies_umask_and_oom_score_of_the_process_file() {
+    require!("root");
+    known_difference!("exec-umask-oom");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    let outcome = c.exec_process(&["report"], |p| {
+        p["user"]["umask"] = json!(0o077);
+        p["oomScoreAdj"] = json!(77);
+    });
+    let r = outcome.ok().json();
+    assert_eq!(json!([r["umask"], r["oom_score_adj"]]), json!([0o077, 77]));
+}
+
+#[test]
+fn exec_has_only_the_three_standard_descriptors() {
+    require!("root");
+    let b = Bundle::new();
+    assert_eq!(b.start_sleeper().report().fds(), [0, 1, 2]);
+}
+
+#[test]
+fn exec_starts_with_no_signal_blocked() {
+    require!("root");
+    let b = Bundle::new();
+    assert_eq!(b.start_sleeper().report()["signals_blocked"], json!([]));
+}
+
+#[test]
+fn exec_detached_returns_at_once_and_writes_the_pid() {
+    require!("root");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    let file = b.scratch("exec.pid");
+    c.exec_with(&["--detach", "--pid-file", file.to_str().unwrap()], &["sleep"]).ok();
+    let pid: i32 = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+    let line = || std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    wait_until("the process runs", || line() == b"/probe\0sleep\0");
+    c.finish();
+}
+
+#[test]
+fn the_rest_of_the_line_belongs_to_the_command() {
+    require!("root");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    assert_eq!(c.exec(&["echo", "--detach", "-h", "--", "x"]).ok().out(), "--detach -h -- x");
+}
+
+#[test]
+fn a_name_is_looked_up_in_the_containers_path() {
+    require!("root");
+    let b = Bundle::new();
+    let _c = b.start_sleeper();
+    assert_eq!(b.verb("exec").args([b.id(), "probe", "echo", "found"]).run().ok().out(), "found");
+}
+
+#[test]
+fn an_orphan_of_exec_does_not_hold_exec_up() {
+    require!("root");
+    known_difference!("exec-orphan");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    c.exec(&["orphan", "sleep"]).exits(137);
+    c.finish();
+}
+
+#[test]
+fn exec_takes_the_soft_limit_of_open_files() {
+    require!("root");
+    known_difference!("exec-nofile");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    let limits = json!([{ "type": "RLIMIT_NOFILE", "soft": 64, "hard": 65 }]);
+    let outcome = c.exec_process(&["report"], |p| p["rlimits"] = limits);
+    assert_eq!(Report(outcome.ok().json()).rlimit("RLIMIT_NOFILE"), (64, 65));
+}

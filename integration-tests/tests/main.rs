@@ -1,0 +1,31 @@
+//! What a runtime must do, as seen from inside the container.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+
+mod bad_input;
+mod caps;
+mod concurrency;
+mod devices;
+mod engines_docker;
+mod exec;
+mod features;
+mod hooks;
+mod ids;
+mod kill;
+mod lifecycle;
+mod list;
+mod masks;
+mod mount_paths;
+mod mounts;
+mod namespaces;
+mod not_yet;
+mod pid_file;
+mod regressions;
+mod rlimits;
+mod rootless;
+mod run_exit_codes;
+mod signals;
+mod spec_cmd;
+mod state;
+mod sysctl;
+mod table;
+mod userns;

@@ -1,0 +1,60 @@
+//! Kernel parameters.
+
+use std::fs;
+
+use integration_tests::{Bundle, json, require};
+
+#[test]
+fn namespaced_parameters_are_set_inside_and_only_there() {
+    require!("root");
+    let host = || fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
+    let before = host();
+    let mut b = Bundle::new();
+    b.set(
+        "/linux/sysctl",
+        json!({ "net.ipv4.ip_unprivileged_port_start": "7", "kernel.shmmni": "77" }),
+    );
+    let paths = ["/proc/sys/net/ipv4/ip_unprivileged_port_start", "/proc/sys/kernel/shmmni"];
+    let out = b.run_probe(&["seq", "read", paths[0], "--", "read", paths[1]]);
+    assert_eq!(out, "7\n77");
+    assert_eq!(host(), before);
+}
+
+#[test]
+fn slashes_separate_as_well() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.set("/linux/sysctl", json!({ "net/ipv4/ip_forward": "1" }));
+    assert_eq!(b.run_probe(&["read", "/proc/sys/net/ipv4/ip_forward"]), "1");
+}
+
+#[test]
+fn a_parameter_of_the_host_is_refused() {
+    require!("root");
+    let before = fs::read_to_string("/proc/sys/vm/swappiness").unwrap();
+    let mut b = Bundle::new();
+    b.set("/linux/sysctl", json!({ "vm.swappiness": before.trim() }));
+    b.run().fails_with(&["vm.swappiness"]);
+}
+
+#[test]
+fn a_parameter_of_a_namespace_that_is_not_new_is_refused() {
+    require!("root");
+    let before = fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap();
+    let mut b = Bundle::new();
+    b.without_namespace("network")
+        .set("/linux/sysctl", json!({ "net.ipv4.ip_forward": before.trim() }));
+    b.run().fails_with(&["net.ipv4.ip_forward", "network namespace", "new network"]);
+    let before = fs::read_to_string("/proc/sys/kernel/shmmni").unwrap();
+    let mut b = Bundle::new();
+    b.without_namespace("ipc").set("/linux/sysctl", json!({ "kernel.shmmni": before.trim() }));
+    b.run().fails_with(&["kernel.shmmni", "ipc namespace", "new ipc"]);
+}
+
+#[test]
+fn a_parameter_cannot_climb_out_of_proc_sys() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.set("/linux/sysctl", json!({ "net/../../self/comm": "pwned" }));
+    b.run().fails();
+}
