@@ -3,7 +3,7 @@
 //! A test states teu's behaviour. For a runtime listed here it is skipped, with a line on stderr; set
 //! `TEU_TEST_DIFFERENCES=run` to run it all the same and find out whether the entry is still true.
 
-use crate::Kind::{self, Crun, Runc};
+use crate::Kind::{self, Crun, Runc, Teu};
 use crate::Runtime;
 
 /// One difference.
@@ -75,6 +75,16 @@ pub const DIFFERENCES: &[Difference] = &[
         "pid-file-rename",
         &[Crun],
         "writes into an existing pid file in place: a reader may see half of it",
+    ),
+    differ(
+        "tmpcopyup",
+        &[Teu],
+        "refuses tmpcopyup until the other extensions of mounts come with it: never ignored",
+    ),
+    differ(
+        "no-process",
+        &[Runc, Crun],
+        "refuses a config without `process`, which the specification requires for `start` alone",
     ),
     // Process
     differ("domainname", &[Runc], "ignores domainname, which is newer than this version"),

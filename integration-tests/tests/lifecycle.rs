@@ -259,3 +259,17 @@ fn annotations_and_unknown_fields_are_no_obstacle() {
         .set("/x-unknown", json!({ "a": [1] }));
     assert_eq!(b.run().ok().out(), "fine");
 }
+
+#[test]
+fn a_container_without_a_process_starts_without_effect() {
+    require!("root");
+    known_difference!("no-process");
+    let mut b = Bundle::new();
+    b.remove("/process");
+    let c = b.create();
+    assert_eq!(c.status(), "created");
+    c.start().ok();
+    c.wait_status("stopped");
+    c.delete().ok();
+    b.assert_clean();
+}

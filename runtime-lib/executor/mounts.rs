@@ -109,9 +109,13 @@ pub fn readonly(root: Fd, path: &CStr) -> Result<()> {
 /// Switches the root. Old and new root share one directory, so no place for the old one is needed
 /// (pivot_root(2), "pivot_root(".", ".")"). The old root must not propagate its unmounting.
 pub fn pivot_root(root: Fd) -> Result<()> {
+    const O_PATH_DIRECTORY: u32 = 0o10000000 | 0o2000000 | 0o200000;
+    let old = sys::openat(sys::CWD, c"/", O_PATH_DIRECTORY)?;
     sys::fchdir(root)?;
     sys::pivot_root_here()?;
-    sys::mount_setattr(sys::CWD, c".", AT_RECURSIVE, [0, 0, MS_PRIVATE, 0])?;
+    sys::mount_setattr(old, c"", AT_EMPTY_PATH | AT_RECURSIVE, [0, 0, MS_PRIVATE, 0])?;
+    sys::fchdir(old)?;
+    sys::close(old);
     sys::detach_here()?;
     sys::chdir(c"/")
 }

@@ -21,6 +21,7 @@ mod launch;
 mod lifecycle;
 mod plan;
 mod prepare;
+mod signal;
 mod spec;
 mod state;
 mod validate;
@@ -31,5 +32,6 @@ pub use lifecycle::{
     Container, CreateOptions, ExecOptions, KillTarget, Process, Runtime, RuntimeOptions, Stdio,
     Warn,
 };
+pub use signal::Signal;
 pub use spec::{load_process, mount_options};
 pub use state::{State, Status};

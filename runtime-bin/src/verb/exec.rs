@@ -23,7 +23,7 @@ pub fn run(args: &Exec, context: &Context<'_>) -> Result<u8, Failure> {
     let forwarder = Forwarder::new()?;
     let process = container.exec(options)?;
     forwarder.wait(&process, context.log).inspect_err(|_| {
-        let _ = process.kill(nix::sys::signal::Signal::SIGKILL);
+        let _ = process.kill(libteu::Signal::KILL);
     })
 }
 

@@ -1,7 +1,6 @@
 //! `teu kill`.
 
-use libteu::KillTarget;
-use nix::sys::signal::Signal;
+use libteu::{KillTarget, Signal};
 
 use crate::cli::kill::Kill;
 use crate::cli::signal::SignalNumber;
@@ -18,7 +17,6 @@ pub fn run(args: &Kill, context: &Context<'_>) -> Result<(), Failure> {
     }
 }
 
-/// The library takes the signals that have names.
 fn signal(SignalNumber(number): SignalNumber) -> Result<Signal, Failure> {
     Signal::try_from(number).map_err(|_| Failure::Unsupported(format!("signal {number} is")))
 }

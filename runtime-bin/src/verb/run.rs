@@ -34,7 +34,7 @@ fn finish(
     status: Result<u8, Failure>,
 ) -> Result<u8, Failure> {
     if status.is_err() {
-        let _ = process.kill(nix::sys::signal::Signal::SIGKILL);
+        let _ = process.kill(libteu::Signal::KILL);
     }
     if (!args.keep || status.is_err())
         && let Err(e) = container.delete(true)

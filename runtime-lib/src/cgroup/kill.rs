@@ -1,11 +1,11 @@
 //! Signals to everything in a cgroup.
 
+use std::os::fd::AsFd;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, getpid};
+use nix::unistd::getpid;
 
 use super::layout::Mode;
 use super::paths::{Paths, Place};
@@ -13,6 +13,7 @@ use super::tree::is_gone;
 use super::{freezer, tree};
 use crate::error::{Error, Result};
 use crate::fdio;
+use crate::signal::{self, Signal};
 
 /// How long freezing is tried before processes are killed on the run.
 const FREEZE_PATIENCE: Duration = Duration::from_millis(500);
@@ -23,7 +24,7 @@ const HUNT: Duration = Duration::from_secs(2);
 /// is at work. The processes need not have ended when it returns.
 pub(super) fn kill_all(paths: &Paths, signal: Signal) -> Result<()> {
     let Some(main) = paths.main() else { return Ok(()) };
-    if signal != Signal::SIGKILL {
+    if signal != Signal::KILL {
         return signal_once(main, signal).map(drop);
     }
     if kill_unified(paths)? && paths.mode == Mode::V2 {
@@ -50,7 +51,7 @@ fn kill_unified(paths: &Paths) -> Result<bool> {
 
 fn hunt(main: &Place, frozen: bool) -> Result<()> {
     let deadline = Instant::now() + HUNT;
-    while signal_once(main, Signal::SIGKILL)? > 0 && !frozen && Instant::now() < deadline {
+    while signal_once(main, Signal::KILL)? > 0 && !frozen && Instant::now() < deadline {
         sleep(Duration::from_millis(1));
     }
     Ok(())
@@ -65,7 +66,7 @@ fn signal_once(main: &Place, signal: Signal) -> Result<usize> {
     pids.retain(|&pid| pid != getpid().as_raw());
     let mut refused = None;
     for &pid in &pids {
-        match kill(Pid::from_raw(pid), signal) {
+        match signal::open_pidfd(pid).and_then(|process| signal::send(process.as_fd(), signal)) {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(e) => refused = refused.or(Some(Error::system("kill", pid, e))),
         }

@@ -7,11 +7,13 @@ use oci_spec::runtime::{Hook, Process, Spec};
 
 use super::cgroup::{self, CgroupShape};
 use super::credentials::Setgroups;
-use super::namespaces::{CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Namespaces};
+use super::namespaces::{
+    self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Namespaces,
+};
 use super::process::{self, Dumpable};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
-use crate::plan::op::{Op, Slot, signal};
+use crate::plan::op::Op;
 use crate::plan::{Builder, Plan, RuntimeStep, Source};
 
 /// What runs in a container that is there already.
@@ -82,8 +84,7 @@ fn enter(plan: &mut Builder, spec: &Spec, exec: Option<&ExecRequest<'_>>) -> Res
     plan.push(Op::Setns { ns, flags: flags as u32 });
     plan.close(ns);
     if flags & (CLONE_NEWPID | CLONE_NEWTIME) != 0 {
-        plan.push(Op::Clone { cgroup: Slot::NONE, flags: 0 });
-        plan.runtime(RuntimeStep::Await(signal::BORN));
+        namespaces::clone(plan, 0);
     }
     if flags & CLONE_NEWUSER != 0 {
         plan.push(Op::Setresgid { gid: 0 });

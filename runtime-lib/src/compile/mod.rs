@@ -33,6 +33,8 @@ use process::Dumpable;
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
     pub spec: &'a Spec,
+    /// The bundle directory, absolute: relative mount sources count from it.
+    pub bundle: &'a Path,
     /// Absolute path of the root filesystem, symlinks resolved.
     pub rootfs: &'a Path,
     pub host: &'a HostFacts,
@@ -95,8 +97,7 @@ impl Compiler<'_> {
         namespaces::join(&mut self.plan, &self.namespaces, self.request.host);
         if stage_needed {
             self.plan.origin("linux.namespaces");
-            self.plan.push(Op::Clone { cgroup: Slot::NONE, flags: new });
-            self.plan.runtime(RuntimeStep::Await(signal::BORN));
+            namespaces::clone(&mut self.plan, new);
         }
         namespaces::become_root(&mut self.plan, self.request.spec, self.request.host);
         namespaces::unshare_cgroup(&mut self.plan, &self.namespaces);

@@ -1,7 +1,7 @@
 //! The config's mounts, in their order: made detached, finished, then moved onto a descriptor.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use libc::MS_SLAVE;
 use oci_spec::runtime::Mount;
@@ -80,7 +80,8 @@ impl<'a> Entry<'a> {
 /// one atomic step while nobody can reach them yet.
 fn bind(c: &mut Compiler<'_>, entry: &Entry<'_>) {
     let options = &entry.options;
-    let path = entry.mount.source().clone().unwrap_or_default();
+    let source = entry.mount.source().as_deref().unwrap_or(Path::new(""));
+    let path = c.request.bundle.join(source);
     let mount = open_source(c, path, options.bind_recursive);
     if entry.destination.as_os_str() == "/proc" {
         c.plan.push(Op::VerifyFilesystem { slot: mount, magic: PROC_SUPER_MAGIC });

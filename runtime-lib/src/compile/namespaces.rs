@@ -6,7 +6,7 @@ use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
 
 use super::process::Dumpable;
 use crate::host::HostFacts;
-use crate::plan::op::{Op, signal};
+use crate::plan::op::{Op, Slot, signal};
 use crate::plan::{Builder, IdMap, IdMaps, MapMethod, RuntimeStep, Source};
 use crate::spec::{Namespace, namespace};
 
@@ -104,6 +104,15 @@ pub(super) fn join(plan: &mut Builder, namespaces: &Namespaces<'_>, host: &HostF
         plan.close(ns);
     }
     plan.origin("");
+}
+
+/// From here on the plan is for the child. It waits until the runtime knows it: its own messages must
+/// not come before the stage's, nor may it fail while nobody would reap it.
+pub(super) fn clone(plan: &mut Builder, flags: u64) {
+    plan.push(Op::Clone { cgroup: Slot::NONE, flags });
+    plan.push(Op::Wait { number: signal::BORN });
+    plan.runtime(RuntimeStep::Await(signal::BORN));
+    plan.runtime(RuntimeStep::Answer(signal::BORN));
 }
 
 /// Gets the maps of a new user namespace written, and takes on its root's ids.

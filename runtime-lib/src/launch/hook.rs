@@ -4,22 +4,26 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use oci_spec::runtime::Hook;
 
-use super::{Child, End, NoLane, launch, open_pidfd, wait_and_leave};
+use super::{Child, End, NoLane, launch, wait_and_leave};
 use crate::error::{Error, Result};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, memory_file, prepare, sealed};
+use crate::signal::open_pidfd;
 
 /// One hook and where it runs.
 pub(crate) struct HookRun<'a> {
     pub kind: HookKind,
     pub index: usize,
     pub hook: &'a Hook,
+    /// Working directory of hooks in the runtime's namespaces, as runc has it.
+    pub bundle: &'a Path,
     /// The state as JSON.
     pub state: &'a [u8],
     /// Into the container's namespaces, or `None` for the runtime's.
@@ -38,7 +42,7 @@ pub(crate) fn run(run: HookRun<'_>) -> Result<()> {
     let state = sealed("teu-hook-state", run.state, false)?;
     let output = File::from(memory_file("teu-hook-output", false)?);
     let started = match run.inside {
-        None => start(run.hook, state, &output).map_err(&failed)?,
+        None => start(run.hook, run.bundle, state, &output).map_err(&failed)?,
         Some((plan, mut inside)) => {
             let out = || output.try_clone().map(OwnedFd::from);
             let streams = out().and_then(|o| Ok([state, o, out()?]));
@@ -56,8 +60,14 @@ pub(crate) fn run(run: HookRun<'_>) -> Result<()> {
 }
 
 /// In the runtime's namespaces. Without `env` the hook has the runtime's environment, as with runc.
-fn start(hook: &Hook, state: OwnedFd, output: &File) -> std::result::Result<Child, String> {
+fn start(
+    hook: &Hook,
+    bundle: &Path,
+    state: OwnedFd,
+    output: &File,
+) -> std::result::Result<Child, String> {
     let mut command = Command::new(hook.path());
+    command.current_dir(bundle);
     if let Some((first, rest)) = hook.args().as_deref().and_then(<[String]>::split_first) {
         command.arg0(first).args(rest);
     }

@@ -9,15 +9,16 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
-use rustix::process::{PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Resource, Rlimit, WaitId, WaitIdOptions, waitid};
 
 pub(crate) use hook::{HookRun, run as run_hook};
 
 use crate::error::{Error, Result};
-use crate::plan::op::signal;
+use crate::plan::op::signal as meeting;
 use crate::plan::record::Record;
 use crate::plan::{HookKind, Plan, RuntimeStep};
 use crate::prepare::{Prepared, executor, sealed};
+use crate::signal::{self, Signal};
 use clone::{Spawn, Spawned, spawn};
 
 /// A running executor or what it has become: killed and reaped when dropped, unless released.
@@ -41,7 +42,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if let Some(pidfd) = &self.pidfd {
-            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+            let _ = signal::send(pidfd.as_fd(), Signal::KILL);
             reap(pidfd);
         }
     }
@@ -198,17 +199,15 @@ impl Drive<'_> {
             }
             None => return Err(self.obituary()),
         };
-        if expected == signal::BORN { self.adopt(record.aux) } else { Ok(()) }
+        if expected == meeting::BORN { self.adopt(record.aux) } else { Ok(()) }
     }
 
     /// The stage has cloned the init and ends; the init is our child by CLONE_PARENT, so its pid
     /// cannot be reused before we reap it.
     fn adopt(&mut self, pid: u32) -> Result<()> {
-        let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-        let pid = pid.ok_or_else(|| Error::ExecutorDied("told a wrong pid".into()))?;
-        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())
-            .map_err(|e| Error::system("pidfd_open", pid.as_raw_nonzero(), errno(e)))?;
-        let init = Child { pid: pid.as_raw_nonzero().get(), pidfd: Some(pidfd) };
+        let pid = i32::try_from(pid).map_err(|_| Error::ExecutorDied("told a wrong pid".into()))?;
+        let pidfd = signal::open_pidfd(pid).map_err(|e| Error::system("pidfd_open", pid, e))?;
+        let init = Child { pid, pidfd: Some(pidfd) };
         if let Some(stage) = self.child.replace(init).and_then(Child::release) {
             reap(&stage);
         }
@@ -338,18 +337,3 @@ const RESOURCES: [Resource; 16] = [
     Resource::Rtprio,
     Resource::Rttime,
 ];
-
-/// A pidfd for a process that is not (or no longer) our child.
-pub(crate) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
-    let pid = rustix::process::Pid::from_raw(pid).ok_or(Errno::ESRCH)?;
-    rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(errno)
-}
-
-/// Sends a signal through a pidfd; `number` may be a realtime signal.
-pub(crate) fn send_signal(
-    pidfd: BorrowedFd<'_>,
-    signal: nix::sys::signal::Signal,
-) -> Result<(), Errno> {
-    let signal = Signal::from_named_raw(signal as i32).ok_or(Errno::EINVAL)?;
-    rustix::process::pidfd_send_signal(pidfd, signal).map_err(errno)
-}

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use nix::sys::signal::Signal;
 use oci_spec::runtime::LinuxDeviceCgroup;
 
 use super::hooks::HookContext;
@@ -16,6 +15,7 @@ use crate::id::ContainerId;
 use crate::launch::{Child, Lane, launch};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, check_preserved, prepare};
+use crate::signal::Signal;
 use crate::spec::{Bundle, load};
 use crate::state::{Entry, Lock, ProcStat, Record, now};
 use crate::validate::{HostLimits, validate};
@@ -50,6 +50,7 @@ impl Draft {
     fn request<'a>(&'a self, cgroup: &'a CgroupShape) -> Request<'a> {
         Request {
             spec: &self.bundle.spec,
+            bundle: &self.bundle.dir,
             rootfs: &self.bundle.rootfs,
             host: &self.host,
             cgroup,
@@ -58,6 +59,30 @@ impl Draft {
             preserve_fds: 0,
             no_pivot: false,
         }
+    }
+
+    /// LISTEN_PID has to be the process's own pid as it sees it, which is known beforehand only in a
+    /// pid namespace of its own.
+    fn announce_sockets(&mut self, count: u32) -> Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        if !self.namespace_names().iter().any(|name| name == "pid") {
+            let reason = "needs a pid namespace of the container's own";
+            return Err(Error::unsupported("LISTEN_FDS", reason));
+        }
+        if let Some(process) = self.bundle.spec.process_mut() {
+            let mut env = process.env().clone().unwrap_or_default();
+            env.extend([format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()]);
+            process.set_env(Some(env));
+        }
+        Ok(())
+    }
+
+    fn namespace_names(&self) -> Vec<String> {
+        let linux = self.bundle.spec.linux().as_ref();
+        let list = linux.and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
+        list.iter().map(|namespace| namespace.typ().to_string()).collect()
     }
 
     fn record(&self, id: &ContainerId) -> Record {
@@ -75,7 +100,7 @@ impl Draft {
             owner: String::new(),
             annotations: annotations.into_iter().collect::<BTreeMap<_, _>>(),
             cgroup: self.paths.clone(),
-            namespaces: Vec::new(),
+            namespaces: self.namespace_names(),
         }
     }
 }
@@ -93,8 +118,9 @@ pub(super) fn create(
     options: CreateOptions,
     mode: Mode,
 ) -> Result<Process> {
-    check_preserved(options.preserve_fds)?;
-    let draft = Draft::read(runtime, id, bundle)?;
+    check_preserved(options.listen_fds.saturating_add(options.preserve_fds))?;
+    let mut draft = Draft::read(runtime, id, bundle)?;
+    draft.announce_sockets(options.listen_fds)?;
     let record = draft.record(id);
     let (entry, lock) = runtime.store().create(id)?;
     let mut site = Site { entry: Some(entry), lock, cgroup: None };
@@ -136,7 +162,7 @@ impl Site {
         let plan = compile::create(&Request {
             wait_for_start: mode == Mode::Create,
             own_stdio: stdio.is_some(),
-            preserve_fds: options.preserve_fds,
+            preserve_fds: options.listen_fds + options.preserve_fds,
             no_pivot: options.no_pivot,
             ..draft.request(&shape)
         })?;
@@ -162,7 +188,7 @@ impl Site {
     /// and `delete --force` finds the rest.
     fn undo(&mut self, runtime: &Runtime) {
         if let Some(cgroup) = &mut self.cgroup {
-            let _ = cgroup.kill_all(Signal::SIGKILL);
+            let _ = cgroup.kill_all(Signal::KILL);
             cgroup.undo();
         }
         if let Some(entry) = self.entry.take()

@@ -4,15 +4,15 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
+use oci_spec::runtime::Spec;
 
 use super::hooks::HookContext;
 use super::start::frozen_config;
 use super::{Container, init_pidfd, status_name};
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Layout, Paths};
 use crate::error::{Error, Result};
-use crate::launch::send_signal;
 use crate::plan::HookKind;
+use crate::signal::{self, Signal};
 use crate::state::{Entry, Lock, Record, Status, status};
 
 /// How long a killed init may take to be gone.
@@ -21,14 +21,34 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn delete(container: &Container, force: bool) -> Result<()> {
     let entry = container.entry()?;
     let lock = entry.lock()?;
-    let Some(record) = entry.read_record()? else {
+    let record = match entry.read_record() {
+        Ok(Some(record)) => record,
         // A create that was killed at its very beginning: there was no cgroup yet.
-        return entry.remove();
+        Ok(None) => return entry.remove(),
+        Err(Error::State { .. }) if force => return remove_damaged(container, entry),
+        Err(e) => return Err(e),
     };
     check_status(&entry, &record, &lock, force)?;
     end(&record)?;
     Cgroup::open(record.cgroup.clone()).remove()?;
-    poststop(container, &entry, &record);
+    let spec = frozen_config(&entry);
+    entry.remove()?;
+    if let Ok(spec) = spec {
+        poststop(container, &spec, &record);
+    }
+    Ok(())
+}
+
+/// The record cannot be read: the frozen config still tells which cgroup it was.
+fn remove_damaged(container: &Container, entry: Entry) -> Result<()> {
+    if let Ok(spec) = frozen_config(&entry) {
+        let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
+        let rootless = container.runtime.host().rootless;
+        let paths = Paths::resolve(&Layout::probe()?, path, container.id(), rootless)?;
+        let cgroup = Cgroup::open(paths);
+        cgroup.kill_all(Signal::KILL)?;
+        cgroup.remove()?;
+    }
     entry.remove()
 }
 
@@ -50,10 +70,12 @@ fn check_status(entry: &Entry, record: &Record, lock: &Lock, force: bool) -> Res
 fn end(record: &Record) -> Result<()> {
     let init = init_pidfd(record)?;
     if let Some(init) = &init {
-        let _ = send_signal(init.as_fd(), Signal::SIGKILL);
+        let _ = signal::send(init.as_fd(), Signal::KILL);
     }
-    if !record.cgroup.is_empty() {
-        Cgroup::open(record.cgroup.clone()).kill_all(Signal::SIGKILL)?;
+    // Without a pid there was no more than an executor, which ends when its runtime does; and the
+    // cgroup may not have been checked yet to be nobody else's.
+    if record.pid > 0 && !record.cgroup.is_empty() {
+        Cgroup::open(record.cgroup.clone()).kill_all(Signal::KILL)?;
     }
     init.map_or(Ok(()), |init| wait_gone(init.as_fd()))
 }
@@ -76,10 +98,9 @@ fn wait_gone(init: BorrowedFd<'_>) -> Result<()> {
 
 /// Failures only warn: the container is gone, and the other hooks have to run (config.md, "POSIX-
 /// platform Hooks", poststop).
-fn poststop(container: &Container, entry: &Entry, record: &Record) {
-    let Ok(spec) = frozen_config(entry) else { return };
+fn poststop(container: &Container, spec: &Spec, record: &Record) {
     let host = container.runtime.host();
-    let hooks = HookContext { spec: &spec, record, host: &host, init: None };
+    let hooks = HookContext { spec, record, host: &host, init: None };
     for failed in hooks.run_all(HookKind::Poststop) {
         container.runtime.warn(&failed.to_string());
     }

@@ -43,7 +43,8 @@ impl HookContext<'_> {
             let pidfd = self.init.map(|(_, pidfd)| pidfd);
             (plan, Prepare { pidfd, ..Prepare::default() })
         });
-        run_hook(HookRun { kind, index, hook, state: &state, inside })
+        let bundle = &self.record.bundle;
+        run_hook(HookRun { kind, index, hook, bundle, state: &state, inside })
     }
 
     /// createContainer hooks run in the container's namespaces with the runtime's privileges and

@@ -3,13 +3,12 @@
 use std::os::fd::AsFd;
 
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
 
 use super::start::record_of;
 use super::{Container, KillTarget, init_pidfd};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
-use crate::launch::send_signal;
+use crate::signal::{self, Signal};
 use crate::state::{Record, Status, status};
 
 pub(super) fn kill(container: &Container, signal: Signal, target: KillTarget) -> Result<()> {
@@ -23,12 +22,16 @@ pub(super) fn kill(container: &Container, signal: Signal, target: KillTarget) ->
 
 fn kill_init(record: &Record, signal: Signal) -> Result<()> {
     let init = init_pidfd(record)?.ok_or(Error::NotRunning)?;
-    send_signal(init.as_fd(), signal).map_err(|e| match e {
+    // Without a pid namespace of its own, the other processes would outlive their init.
+    if signal == Signal::KILL && record.shares_pids() && !record.cgroup.is_empty() {
+        return Cgroup::open(record.cgroup.clone()).kill_all(signal);
+    }
+    signal::send(init.as_fd(), signal).map_err(|e| match e {
         Errno::ESRCH => Error::NotRunning,
         e => Error::system("pidfd_send_signal", record.pid, e),
     })?;
     // A frozen process of cgroup v1 dies only once it is thawed.
-    if signal == Signal::SIGKILL && record.cgroup.is_frozen()? {
+    if signal == Signal::KILL && record.cgroup.is_frozen()? {
         Cgroup::open(record.cgroup.clone()).thaw()?;
     }
     Ok(())

@@ -13,8 +13,6 @@ mod start;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::sys::signal::Signal;
-
 pub use options::{CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, Warn};
 pub use process::Process;
 
@@ -22,7 +20,7 @@ use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::id::ContainerId;
-use crate::launch::open_pidfd;
+use crate::signal::{Signal, open_pidfd};
 use crate::state::{Entry, Record, State, Status, Store, find_init, status};
 
 /// All containers whose state is kept under one root directory.
@@ -168,8 +166,8 @@ impl Container {
     ///
     /// # Errors
     /// [`Error::NotRunning`] if the container has no process.
-    pub fn kill(&self, signal: Signal, target: KillTarget) -> Result<()> {
-        kill::kill(self, signal, target)
+    pub fn kill(&self, signal: impl Into<Signal>, target: KillTarget) -> Result<()> {
+        kill::kill(self, signal.into(), target)
     }
 
     /// Removes a stopped (or created) container; with `force` kills it first.

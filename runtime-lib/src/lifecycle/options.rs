@@ -50,7 +50,10 @@ impl Stdio {
 pub struct CreateOptions {
     /// Where to write the init's pid; written to a temporary name and renamed.
     pub pid_file: Option<PathBuf>,
-    /// This many descriptors from 3 on are passed to the process, as they are in the caller.
+    /// This many descriptors from 3 on are passed to the process as sockets of a service manager:
+    /// with `LISTEN_FDS` and `LISTEN_PID` in its environment (sd_listen_fds(3)).
+    pub listen_fds: u32,
+    /// This many descriptors behind those are passed, too, as they are in the caller.
     pub preserve_fds: u32,
     /// Standard streams of the init.
     pub stdio: Stdio,

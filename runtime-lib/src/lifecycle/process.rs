@@ -5,10 +5,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
 
 use crate::error::{Error, Result};
-use crate::launch::{Child, End, send_signal, wait_for};
+use crate::launch::{Child, End, wait_for};
+use crate::signal::{self, Signal};
 
 /// A process started in a container, child of the calling program.
 ///
@@ -47,8 +47,8 @@ impl Process {
     ///
     /// # Errors
     /// [`Error::NotRunning`] if it has ended.
-    pub fn kill(&self, signal: Signal) -> Result<()> {
-        send_signal(self.pidfd.as_fd(), signal).map_err(|e| match e {
+    pub fn kill(&self, signal: impl Into<Signal>) -> Result<()> {
+        signal::send(self.pidfd.as_fd(), signal.into()).map_err(|e| match e {
             Errno::ESRCH => Error::NotRunning,
             e => Error::system("pidfd_send_signal", self.pid, e),
         })

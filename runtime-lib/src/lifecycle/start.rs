@@ -3,14 +3,14 @@
 use std::os::fd::AsFd;
 
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
 use oci_spec::runtime::Spec;
 
 use super::hooks::HookContext;
 use super::{Container, files, init_pidfd, status_name};
 use crate::error::{Error, Result};
-use crate::launch::{receive_start, send_signal};
+use crate::launch::receive_start;
 use crate::plan::HookKind;
+use crate::signal::{self, Signal};
 use crate::state::{Entry, Record, Status, status};
 
 pub(super) fn start(container: &Container) -> Result<()> {
@@ -33,7 +33,7 @@ pub(super) fn start(container: &Container) -> Result<()> {
     // A failing startContainer hook stops the container (runtime.md, lifecycle step 8).
     if let Err(e) = hooks.run(HookKind::StartContainer) {
         if let Some((_, pidfd)) = init {
-            let _ = send_signal(pidfd, Signal::SIGKILL);
+            let _ = signal::send(pidfd, Signal::KILL);
         }
         return Err(e);
     }

@@ -70,6 +70,11 @@ impl Record {
         serde_json::to_vec(self).map_err(unfit)
     }
 
+    /// The container's processes are in the runtime's pid namespace: they outlive its init.
+    pub(crate) fn shares_pids(&self) -> bool {
+        !self.namespaces.iter().any(|name| name == "pid")
+    }
+
     /// What `state` reports, given the status.
     pub(crate) fn to_state(&self, status: Status) -> State {
         State {
