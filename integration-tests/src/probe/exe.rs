@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::sys::statvfs::{FsFlags, fstatvfs};
 use serde_json::{Value, json};
 
 /// Whether a descriptor number is in use.
@@ -54,6 +55,8 @@ fn describe(id: (u64, u64), file: &File, link: &str) -> Value {
     let seals =
         opened.as_ref().ok().map(|f| unsafe { libc::fcntl(f.as_raw_fd(), libc::F_GET_SEALS) });
     json!({
+        // A program that runs gives ETXTBSY before the kernel looks whether the mount is read-only.
+        "read_only": fstatvfs(file).is_ok_and(|v| v.flags().contains(FsFlags::ST_RDONLY)),
         "dev": id.0,
         "ino": id.1,
         "link": link,
