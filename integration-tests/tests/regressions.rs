@@ -28,7 +28,8 @@ fn hunt(b: &mut Bundle) -> Value {
     b.verb("exec").args(["--detach", b.id(), "/last", "sleep"]).run().ok();
     c.wait_stdout("]");
     let found: Value = serde_json::from_str(c.stdout().lines().nth(1).unwrap()).unwrap();
-    let control = found.as_array().unwrap().iter().any(|e| e["link"] == "/last");
+    let last = fs::metadata(b.rootfs().join("last")).unwrap().ino();
+    let control = found.as_array().unwrap().iter().any(|e| e["ino"] == last);
     assert!(control, "the hunter missed a process it must see: {found}");
     found
 }

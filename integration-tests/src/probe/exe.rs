@@ -23,7 +23,9 @@ pub fn hunt(last: &str) -> Value {
     println!("ready");
     let mut held: BTreeMap<(u64, u64), (File, String)> = BTreeMap::new();
     let end = Instant::now() + Duration::from_secs(10);
-    while !held.values().any(|(_, link)| link == last) && Instant::now() < end {
+    // By inode: between reading a link and opening it a process may run something else.
+    let last = std::fs::metadata(last).map(|m| (m.dev(), m.ino())).unwrap_or_default();
+    while !held.contains_key(&last) && Instant::now() < end {
         for (link, file) in foreign_executables() {
             if let Ok(meta) = file.metadata() {
                 held.entry((meta.dev(), meta.ino())).or_insert((file, link));
