@@ -261,3 +261,18 @@ fn without_proc_and_dev_the_process_still_runs() {
     assert_eq!(r["pid"], 1);
     assert_eq!(r["uid"], 0);
 }
+
+#[test]
+fn four_hundred_mounts_fit_into_the_usual_limit_of_descriptors() {
+    require!("root");
+    let mut b = Bundle::new();
+    let source = b.scratch("many");
+    std::fs::create_dir(&source).unwrap();
+    for n in 0..400 {
+        b.bind(&source, &format!("/many/{n}"), &["bind", "ro"]);
+    }
+    let report = b.report();
+    for n in 0..400 {
+        assert!(report.mount_has(&format!("/many/{n}"), "ro"), "{n}");
+    }
+}

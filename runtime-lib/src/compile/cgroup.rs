@@ -34,7 +34,7 @@ pub(super) fn join(plan: &mut Builder, shape: &CgroupShape) {
     for slot in slots {
         let data = plan.bytes("0");
         plan.push(Op::Write { slot, data });
-        plan.close(slot);
+        plan.done(slot);
     }
     plan.origin("");
 }
