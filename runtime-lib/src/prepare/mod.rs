@@ -172,3 +172,36 @@ fn is_open(number: RawFd) -> bool {
     // Only looked at through /proc: borrowing a number that may be closed would be unsound.
     nix::sys::stat::lstat(format!("/proc/self/fd/{number}").as_str()).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executor_is_small_and_static() {
+        const PT_INTERP: u32 = 3;
+        assert!(EXECUTOR.len() < 64 << 10, "{} bytes", EXECUTOR.len());
+        let half = |at: usize| u16::from_ne_bytes(EXECUTOR[at..at + 2].try_into().unwrap());
+        let table = u64::from_ne_bytes(EXECUTOR[32..40].try_into().unwrap());
+        let (size, count) = (usize::from(half(54)), usize::from(half(56)));
+        for n in 0..count {
+            let at = usize::try_from(table).unwrap() + n * size;
+            let kind = u32::from_ne_bytes(EXECUTOR[at..at + 4].try_into().unwrap());
+            assert_ne!(kind, PT_INTERP, "it wants a dynamic loader");
+        }
+    }
+
+    #[test]
+    fn sealed_files_cannot_be_changed() {
+        let file = sealed("test", b"content", false).unwrap();
+        assert_eq!(nix::unistd::write(&file, b"x"), Err(Errno::EPERM));
+        assert_eq!(nix::unistd::ftruncate(&file, 0), Err(Errno::EPERM));
+    }
+
+    #[test]
+    fn preserved_descriptors_have_to_be_open() {
+        assert!(check_preserved(0).is_ok());
+        let refused = check_preserved(100_000).unwrap_err().to_string();
+        assert!(refused.contains("is not open"), "{refused}");
+    }
+}
