@@ -122,7 +122,6 @@ impl Machine {
                 self.set(out, fd)
             }
             Op::WriteFile { dir, path, data } => files::write_file(self, dir, path, data),
-            Op::Write { slot, data } => sys::write(self.fd(slot)?, self.bytes(data)?),
             Op::Mkdir { dir, out, name } => {
                 let fd = files::mkdir(self.fd(dir)?, self.text(name)?)?;
                 self.set(out, fd)

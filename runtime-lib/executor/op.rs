@@ -297,8 +297,6 @@ ops! {
     Open { dir: Slot, out: Slot, path: Text, flags: u32 }
     /// Opens an existing file without following symlinks out of `dir`, writes, closes.
     WriteFile { dir: Slot, path: Text, data: Bytes }
-    /// write(slot, data).
-    Write { slot: Slot, data: Bytes }
     /// mkdirat, then opens the directory with O_PATH, following nothing.
     Mkdir { dir: Slot, out: Slot, name: Text }
     /// openat2(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS).

@@ -47,7 +47,10 @@ fn cgroups(name: &str) -> CgroupShape {
     };
     CgroupShape {
         into_cgroup: false,
-        procs: 2,
+        tasks: vec![
+            Tasks { path: "/sys/fs/cgroup/cpu,cpuacct/c/tasks".into(), dispensable: false },
+            Tasks { path: "/sys/fs/cgroup/systemd/c/tasks".into(), dispensable: true },
+        ],
         hierarchies: vec![
             hierarchy("cpu,cpuacct", "cpu,cpuacct"),
             hierarchy("systemd", "name=systemd"),

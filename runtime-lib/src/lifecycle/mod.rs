@@ -57,7 +57,7 @@ impl Runtime {
         options: CreateOptions,
     ) -> Result<Container> {
         create::create(self, id, bundle, options, create::Mode::Create)?;
-        self.container(id)
+        Ok(self.handle(id))
     }
 
     /// Creates and starts in one go, without the detour over the start socket. The caller is the
@@ -72,7 +72,7 @@ impl Runtime {
         options: CreateOptions,
     ) -> Result<(Container, Process)> {
         let init = create::create(self, id, bundle, options, create::Mode::Run)?;
-        Ok((self.container(id)?, init))
+        Ok((self.handle(id), init))
     }
 
     /// The plan that [`Runtime::create`] would walk, as text for people. Environment values are
@@ -89,8 +89,12 @@ impl Runtime {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn container(&self, id: &ContainerId) -> Result<Container> {
-        let container = Container { runtime: self.clone(), id: id.clone() };
+        let container = self.handle(id);
         container.entry().map(|_| container)
+    }
+
+    fn handle(&self, id: &ContainerId) -> Container {
+        Container { runtime: self.clone(), id: id.clone() }
     }
 
     /// All containers under the root, sorted by id. Ones that vanish meanwhile, or are not created

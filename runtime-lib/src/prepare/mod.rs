@@ -25,8 +25,6 @@ static EXECUTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/executor"));
 pub(crate) struct Prepare<'a> {
     /// The container's cgroup v2 directory.
     pub cgroup_dir: Option<OwnedFd>,
-    /// `cgroup.procs` of the container's v1 cgroups.
-    pub cgroup_procs: Vec<OwnedFd>,
     /// The listening start socket.
     pub listener: Option<OwnedFd>,
     /// Stdin, stdout, stderr.
@@ -59,7 +57,6 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
         .map_err(|e| Error::system("socketpair for", "the control socket", e))?;
     let mut pool = Pool {
         executor: Some(executor),
-        procs: from.cgroup_procs.into_iter().map(Some).collect(),
         listener: from.listener,
         stdio: from.stdio.map(|streams| streams.map(Some)).unwrap_or_default(),
         pidfd: from.pidfd,
@@ -73,7 +70,6 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
 
 struct Pool<'a> {
     executor: Option<OwnedFd>,
-    procs: Vec<Option<OwnedFd>>,
     listener: Option<OwnedFd>,
     stdio: [Option<OwnedFd>; 3],
     pidfd: Option<BorrowedFd<'a>>,
@@ -87,9 +83,6 @@ impl Pool<'_> {
             Source::Control => self.executor.take().ok_or_else(missing),
             Source::StartListener => self.listener.take().ok_or_else(missing),
             Source::Stdio(n) => self.stdio.get_mut(*n).and_then(Option::take).ok_or_else(missing),
-            Source::CgroupProcs(n) => {
-                self.procs.get_mut(*n).and_then(Option::take).ok_or_else(missing)
-            }
             Source::Pidfd => {
                 let pidfd = self.pidfd.ok_or_else(missing)?;
                 pidfd.try_clone_to_owned().map_err(|e| Error::io("dup", "pidfd", &e))
