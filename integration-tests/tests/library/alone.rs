@@ -16,7 +16,10 @@ pub fn alone(body: impl FnOnce()) {
         return body();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([name, "--exact", "--nocapture", "--test-threads=1"]).env(CHILD, name);
+    command
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(CHILD, name)
+        .env("RUST_BACKTRACE", "0");
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].map(|s| String::from_utf8_lossy(&s).into_owned());
     assert!(output.status.success(), "{}\n{}\n{}", output.status, text[0], text[1]);
@@ -28,8 +31,7 @@ fn watch() {
     thread::sleep(LIMIT);
     eprintln!("no end after {LIMIT:?}; the threads wait in:");
     for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
-        let read =
-            |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
         eprintln!("{} {}", read("comm").trim_end(), read("syscall").trim_end());
     }
     std::process::abort();

@@ -6,7 +6,9 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use integration_tests::{Bundle, Report};
-use libteu::{Container, ContainerId, CreateOptions, ExecOptions, Process, Runtime, RuntimeOptions, Stdio};
+use libteu::{
+    Container, ContainerId, CreateOptions, ExecOptions, Process, Runtime, RuntimeOptions, Stdio,
+};
 
 /// The bundle's own state root.
 pub fn runtime(bundle: &Bundle) -> Runtime {
@@ -62,7 +64,8 @@ fn dev_null() -> OwnedFd {
 /// An exec of the probe.
 pub fn probe(args: &[&str], stdio: Stdio) -> ExecOptions {
     let mut options = ExecOptions::default();
-    options.args = std::iter::once("/probe").chain(args.iter().copied()).map(String::from).collect();
+    options.args =
+        std::iter::once("/probe").chain(args.iter().copied()).map(String::from).collect();
     options.stdio = stdio;
     options
 }

@@ -45,7 +45,7 @@ fn sixteen_threads_do_everything_at_once_and_leave_nothing() {
     });
 }
 
-fn whole_life(bundle: &Bundle, thread: usize, round: usize) {
+pub fn whole_life(bundle: &Bundle, thread: usize, round: usize) {
     let id = id(bundle, &format!("-{thread}-{round}"));
     let (container, init) = drive::create(bundle, &id).unwrap();
     assert_eq!(container.state().unwrap().status, Status::Created);
@@ -74,7 +74,7 @@ fn killed_by(process: &libteu::Process) -> Option<i32> {
     std::os::unix::process::ExitStatusExt::signal(&process.wait().unwrap())
 }
 
-fn short_life(bundle: &Bundle, thread: usize, round: usize) {
+pub fn short_life(bundle: &Bundle, thread: usize, round: usize) {
     let id = id(bundle, &format!("-{thread}-{round}"));
     assert_eq!(drive::run(bundle, &id), (String::new(), Some(7)));
 }

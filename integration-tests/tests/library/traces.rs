@@ -1,6 +1,5 @@
 //! What a program has open and running: the same before and after.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 #[derive(Debug, PartialEq, Eq)]
 pub struct Traces {
     fds: Vec<String>,
-    mounts: BTreeSet<String>,
+    mounts: Vec<String>,
 }
 
 impl Traces {
@@ -52,5 +51,7 @@ pub fn fds() -> Vec<String> {
 pub fn children() -> Vec<i32> {
     let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().map(|n| n.parse().unwrap()).collect::<Vec<_>>()).collect()
+    lists
+        .flat_map(|list| list.split_whitespace().map(|n| n.parse().unwrap()).collect::<Vec<_>>())
+        .collect()
 }

@@ -29,7 +29,7 @@ struct CloneArgs {
     pidfd: u64,
     child_tid: u64,
     parent_tid: u64,
-    /// 0: no signal. The caller's SIGCHLD handler and its waitpid(-1) never see our child.
+    /// 0: no signal before the exec, which sets it to SIGCHLD.
     exit_signal: u64,
     stack: u64,
     stack_size: u64,

@@ -3,6 +3,7 @@
 mod clone;
 mod hook;
 mod idmap;
+mod reaped;
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -57,6 +58,16 @@ pub(crate) enum End {
     Killed(i32),
 }
 
+impl End {
+    /// From the form of wait(2).
+    fn of_status(status: i32) -> Self {
+        match status & 0x7f {
+            0 => Self::Exited(status >> 8 & 0xff),
+            signal => Self::Killed(signal),
+        }
+    }
+}
+
 /// Waits for a child of ours and reaps it.
 pub(crate) fn wait_for(pidfd: BorrowedFd<'_>) -> Result<End, Errno> {
     wait_with(pidfd, WaitIdOptions::EXITED)
@@ -67,14 +78,16 @@ pub(crate) fn wait_and_leave(pidfd: BorrowedFd<'_>) -> Result<End, Errno> {
     wait_with(pidfd, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
 }
 
-/// __WALL: our children have no exit signal, which waitid otherwise passes over.
+/// __WALL: until its exec a child has no exit signal, and waitid passes over such.
 fn wait_with(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Result<End, Errno> {
     let wall = WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
     loop {
         match waitid(WaitId::PidFd(pidfd), options | wall) {
             Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::CHILD) | Ok(None) => {
+                return reaped::status(pidfd).map(End::of_status).ok_or(Errno::ECHILD);
+            }
             Err(e) => return Err(errno(e)),
-            Ok(None) => return Err(Errno::ECHILD),
             Ok(Some(status)) => {
                 let killed = status.terminating_signal().map(End::Killed);
                 return Ok(killed.unwrap_or(End::Exited(status.exit_status().unwrap_or(0))));
