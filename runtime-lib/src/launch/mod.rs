@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::plan::op::signal as meeting;
 use crate::plan::record::Record;
 use crate::plan::{HookKind, Plan, RuntimeStep};
-use crate::prepare::{Prepared, executor, sealed};
+use crate::prepare::{Prepared, above_streams, executor, sealed};
 use crate::signal::{self, Signal};
 use clone::{Spawn, Spawned, spawn};
 
@@ -150,17 +150,20 @@ impl Drive<'_> {
     fn start(&mut self, namespaces: u64, prepared: Prepared) -> Result<()> {
         let fds = prepared.numbers();
         let encoded = self.plan.encode(&fds);
-        let plan = sealed("teu-plan", &encoded, false)?;
+        let plan = above_streams(sealed("teu-plan", &encoded, false)?)?;
         let program = executor()?;
         let argv = [c"teu-init".into(), decimal(plan.as_raw_fd()), decimal(encoded.len())];
         let mut keep: Vec<_> = fds.iter().map(|(_, fd)| *fd).collect();
         keep.push(plan.as_raw_fd());
+        let first = 3 + self.plan.preserve_fds;
+        // Preserved ones too: the caller, if it has threads, cannot but mark them close-on-exec.
+        keep.extend((3..first).filter_map(|number| i32::try_from(number).ok()));
         let spawned = spawn(&Spawn {
             program: program.as_fd(),
             argv: &argv,
             namespaces,
             cgroup: prepared.cgroup.as_ref().map(AsFd::as_fd),
-            first: 3 + self.plan.preserve_fds,
+            first,
             keep: &keep,
         });
         let Spawned { pid, pidfd } = spawned.map_err(launch_error)?;
