@@ -1,6 +1,7 @@
 //! Who reaps: the processes are the caller's children until `Process::wait`.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use integration_tests::{require, wait_until};
 use libteu::{ErrorKind, KillTarget, Signal, Status};
@@ -33,6 +34,29 @@ fn a_process_that_is_dropped_stays_a_zombie_of_the_caller_and_its_container_can_
         assert_eq!(children(), [pid]);
         let end = waitpid(Pid::from_raw(pid), None).unwrap();
         assert!(matches!(end, WaitStatus::Signaled(..)), "{end:?}");
+        before.assert_unchanged(&[&sleeper]);
+    });
+}
+
+#[test]
+fn a_container_whose_exec_nobody_has_reaped_can_be_deleted_and_is_told_to_be_stopped() {
+    require!("root");
+    alone(|| {
+        let sleeper = bundle(&["sleep"]);
+        let before = Traces::now();
+        for force in [true, false] {
+            let (container, init) = started(&sleeper, &id(&sleeper, ""));
+            let exec = container.exec(probe(&["sleep"], null())).unwrap();
+            if !force {
+                container.kill(Signal::KILL, KillTarget::All).unwrap();
+                wait_until("stopped", || container.state().unwrap().status == Status::Stopped);
+            }
+            let begin = Instant::now();
+            container.delete(force).unwrap();
+            assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+            assert!(!exec.wait().unwrap().success());
+            assert!(!init.wait().unwrap().success());
+        }
         before.assert_unchanged(&[&sleeper]);
     });
 }

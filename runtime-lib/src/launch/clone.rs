@@ -11,7 +11,7 @@
 
 use std::arch::asm;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
@@ -118,7 +118,7 @@ pub(super) fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
     match unsafe { std::ptr::read_volatile(&raw const child.errno) } {
         0 => Ok(spawned),
         failed => {
-            super::reap(&spawned.pidfd);
+            super::reap(spawned.pidfd.as_fd());
             Err(errno(failed))
         }
     }
