@@ -28,7 +28,7 @@ impl HostFacts {
     pub fn probe(rootless: Option<bool>) -> Self {
         let euid = geteuid().as_raw();
         let in_user_namespace =
-            stat("/proc/self/ns/user").is_ok_and(|s| s.st_ino != INITIAL_USER_NAMESPACE);
+            stat("/proc/thread-self/ns/user").is_ok_and(|s| s.st_ino != INITIAL_USER_NAMESPACE);
         Self {
             euid,
             egid: getegid().as_raw(),

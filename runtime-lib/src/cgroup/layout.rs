@@ -79,8 +79,8 @@ impl Layout {
     pub(crate) fn probe() -> Result<Self> {
         Prober::new(Sources {
             root: Path::new("/sys/fs/cgroup"),
-            self_cgroup: Path::new("/proc/self/cgroup"),
-            mountinfo: Path::new("/proc/self/mountinfo"),
+            self_cgroup: Path::new("/proc/thread-self/cgroup"),
+            mountinfo: Path::new("/proc/thread-self/mountinfo"),
             kind: kind_by_statfs,
         })
         .probe()

@@ -11,7 +11,7 @@
 
 use std::arch::asm;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
@@ -29,7 +29,7 @@ struct CloneArgs {
     pidfd: u64,
     child_tid: u64,
     parent_tid: u64,
-    /// 0: no signal. The caller's SIGCHLD handler and its waitpid(-1) never see our child.
+    /// 0: no signal before the exec, which sets it to SIGCHLD.
     exit_signal: u64,
     stack: u64,
     stack_size: u64,
@@ -118,7 +118,7 @@ pub(super) fn spawn(spawn: &Spawn<'_>) -> Result<Spawned, Errno> {
     match unsafe { std::ptr::read_volatile(&raw const child.errno) } {
         0 => Ok(spawned),
         failed => {
-            super::reap(&spawned.pidfd);
+            super::reap(spawned.pidfd.as_fd());
             Err(errno(failed))
         }
     }

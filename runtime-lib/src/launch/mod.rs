@@ -1,25 +1,30 @@
 //! Carries out a prepared plan: starts the executor and walks the runtime's own lane beside it.
 
+mod birth;
 mod clone;
+mod end;
 mod hook;
 mod idmap;
+mod reaped;
+mod rlimit;
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
-use rustix::process::{Resource, Rlimit, WaitId, WaitIdOptions, waitid};
 
+pub(crate) use end::{End, wait_and_leave, wait_for};
 pub(crate) use hook::{HookRun, run as run_hook};
 
 use crate::error::{Error, Result};
 use crate::plan::op::signal as meeting;
 use crate::plan::record::Record;
 use crate::plan::{HookKind, Plan, RuntimeStep};
-use crate::prepare::{Prepared, executor, sealed};
+use crate::prepare::{Prepared, above_streams, executor, sealed};
 use crate::signal::{self, Signal};
 use clone::{Spawn, Spawned, spawn};
+use end::reap;
 
 /// A running executor or what it has become: killed and reaped when dropped, unless released.
 #[derive(Debug)]
@@ -43,49 +48,9 @@ impl Drop for Child {
     fn drop(&mut self) {
         if let Some(pidfd) = &self.pidfd {
             let _ = signal::send(pidfd.as_fd(), Signal::KILL);
-            reap(pidfd);
+            reap(pidfd.as_fd());
         }
     }
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// With this status.
-    Exited(i32),
-    /// By this signal, which may be a realtime one.
-    Killed(i32),
-}
-
-/// Waits for a child of ours and reaps it.
-pub(crate) fn wait_for(pidfd: BorrowedFd<'_>) -> Result<End, Errno> {
-    wait_with(pidfd, WaitIdOptions::EXITED)
-}
-
-/// The same, but leaves it to be reaped later.
-pub(crate) fn wait_and_leave(pidfd: BorrowedFd<'_>) -> Result<End, Errno> {
-    wait_with(pidfd, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
-}
-
-/// __WALL: our children have no exit signal, which waitid otherwise passes over.
-fn wait_with(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Result<End, Errno> {
-    let wall = WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
-    loop {
-        match waitid(WaitId::PidFd(pidfd), options | wall) {
-            Err(rustix::io::Errno::INTR) => {}
-            Err(e) => return Err(errno(e)),
-            Ok(None) => return Err(Errno::ECHILD),
-            Ok(Some(status)) => {
-                let killed = status.terminating_signal().map(End::Killed);
-                return Ok(killed.unwrap_or(End::Exited(status.exit_status().unwrap_or(0))));
-            }
-        }
-    }
-}
-
-/// Reaps a child whose end is known or of no interest.
-fn reap(pidfd: &OwnedFd) {
-    let _ = wait_for(pidfd.as_fd());
 }
 
 /// What the runtime's lane needs done by those who know the container.
@@ -137,17 +102,20 @@ impl Drive<'_> {
     fn start(&mut self, namespaces: u64, prepared: Prepared) -> Result<()> {
         let fds = prepared.numbers();
         let encoded = self.plan.encode(&fds);
-        let plan = sealed("teu-plan", &encoded, false)?;
+        let plan = above_streams(sealed("teu-plan", &encoded, false)?)?;
         let program = executor()?;
         let argv = [c"teu-init".into(), decimal(plan.as_raw_fd()), decimal(encoded.len())];
         let mut keep: Vec<_> = fds.iter().map(|(_, fd)| *fd).collect();
         keep.push(plan.as_raw_fd());
+        let first = 3 + self.plan.preserve_fds;
+        // Preserved ones too: the caller, if it has threads, cannot but mark them close-on-exec.
+        keep.extend((3..first).filter_map(|number| i32::try_from(number).ok()));
         let spawned = spawn(&Spawn {
             program: program.as_fd(),
             argv: &argv,
             namespaces,
             cgroup: prepared.cgroup.as_ref().map(AsFd::as_fd),
-            first: 3 + self.plan.preserve_fds,
+            first,
             keep: &keep,
         });
         let Spawned { pid, pidfd } = spawned.map_err(launch_error)?;
@@ -159,7 +127,8 @@ impl Drive<'_> {
     fn step(&mut self, step: &RuntimeStep) -> Result<()> {
         match step {
             RuntimeStep::Launch { .. } => Ok(()),
-            RuntimeStep::Await(number) => self.await_signal(*number),
+            RuntimeStep::Await(meeting::BORN) => self.await_birth(),
+            RuntimeStep::Await(number) => self.await_signal(*number).map(drop),
             RuntimeStep::Answer(number) => self.answer(*number),
             RuntimeStep::WriteIdMaps(maps) => idmap::write(self.child()?.pid, maps),
             RuntimeStep::Hooks(kind) => {
@@ -168,7 +137,7 @@ impl Drive<'_> {
             }
             RuntimeStep::Rlimit { name, resource, soft, hard, index } => {
                 let number = *resource;
-                set_rlimit(self.child()?.pid, number, *soft, *hard).map_err(|errno| {
+                rlimit::set(self.child()?.pid, number, *soft, *hard).map_err(|errno| {
                     let object = format!("process.rlimits[{index}] ({name}={soft}:{hard})");
                     let hint = "raising a limit needs CAP_SYS_RESOURCE";
                     Error::system("prlimit", object, errno).with_hint(hint)
@@ -190,16 +159,32 @@ impl Drive<'_> {
         self.control.as_ref().ok_or_else(gone)
     }
 
-    fn await_signal(&mut self, expected: u16) -> Result<()> {
-        let record = match receive(self.control()?, self.plan)? {
-            Some(record) if record.number == u32::from(expected) => record,
+    fn await_signal(&self, expected: u16) -> Result<Record> {
+        match receive(self.control()?, self.plan)? {
+            Some(record) if record.number == u32::from(expected) => Ok(record),
             Some(record) => {
                 let what = format!("sent signal {} where {expected} was due", record.number);
-                return Err(Error::ExecutorDied(what));
+                Err(Error::ExecutorDied(what))
             }
-            None => return Err(self.obituary()),
+            None => Err(self.obituary()),
+        }
+    }
+
+    /// The stage clones the init, tells its pid, and ends. Killed in between (out of memory), it
+    /// leaves an init that waits for an answer and that nobody knows.
+    fn await_birth(&mut self) -> Result<()> {
+        let stage = self.child()?;
+        let told = match stage.pidfd() {
+            Some(pidfd) if !birth::is_told(self.control()?, pidfd)? => Err(self.end_of_child()),
+            _ => self.await_signal(meeting::BORN),
         };
-        if expected == meeting::BORN { self.adopt(record.aux) } else { Ok(()) }
+        match told {
+            Ok(record) => self.adopt(record.aux),
+            Err(e) => {
+                birth::end_orphan(stage.pid);
+                Err(e)
+            }
+        }
     }
 
     /// The stage has cloned the init and ends; the init is our child by CLONE_PARENT, so its pid
@@ -209,7 +194,7 @@ impl Drive<'_> {
         let pidfd = signal::open_pidfd(pid).map_err(|e| Error::system("pidfd_open", pid, e))?;
         let init = Child { pid, pidfd: Some(pidfd) };
         if let Some(stage) = self.child.replace(init).and_then(Child::release) {
-            reap(&stage);
+            reap(stage.as_fd());
         }
         Ok(())
     }
@@ -239,6 +224,10 @@ impl Drive<'_> {
         {
             return e;
         }
+        self.end_of_child()
+    }
+
+    fn end_of_child(&self) -> Error {
         let end = self.child.as_ref().and_then(Child::pidfd).map(wait_and_leave);
         Error::ExecutorDied(match end {
             Some(Ok(End::Killed(signal))) => {
@@ -308,32 +297,3 @@ fn launch_error(e: Errno) -> Error {
         _ => error,
     }
 }
-
-fn set_rlimit(pid: i32, resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
-    let limit = |value: u64| (value != u64::MAX).then_some(value);
-    let known = RESOURCES.get(resource as usize).copied().ok_or(Errno::EINVAL)?;
-    let new = Rlimit { current: limit(soft), maximum: limit(hard) };
-    rustix::process::prlimit(rustix::process::Pid::from_raw(pid), known, new)
-        .map(|_| ())
-        .map_err(errno)
-}
-
-/// By their numbers in include/uapi/asm-generic/resource.h.
-const RESOURCES: [Resource; 16] = [
-    Resource::Cpu,
-    Resource::Fsize,
-    Resource::Data,
-    Resource::Stack,
-    Resource::Core,
-    Resource::Rss,
-    Resource::Nproc,
-    Resource::Nofile,
-    Resource::Memlock,
-    Resource::As,
-    Resource::Locks,
-    Resource::Sigpending,
-    Resource::Msgqueue,
-    Resource::Nice,
-    Resource::Rtprio,
-    Resource::Rttime,
-];

@@ -1,9 +1,9 @@
 //! delete: ends what is left of a container and forgets it.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use oci_spec::runtime::Spec;
 
 use super::hooks::HookContext;
@@ -13,10 +13,12 @@ use crate::cgroup::{Cgroup, Layout, Paths};
 use crate::error::{Error, Result};
 use crate::plan::HookKind;
 use crate::signal::{self, Signal};
-use crate::state::{Entry, Lock, Record, Status, status};
+use crate::state::{Entry, Lock, Record, Status, find_init, status};
 
 /// How long a killed init may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// In milliseconds, between two looks at one that does not become a zombie.
+const GLANCE: u8 = 20;
 
 pub(super) fn delete(container: &Container, force: bool) -> Result<()> {
     let entry = container.entry()?;
@@ -79,18 +81,21 @@ fn end(record: &Record) -> Result<()> {
     }
     if init.is_some() || record.shares_pids() || cgroup.remove_if_empty().is_err() {
         cgroup.kill_all(Signal::KILL)?;
-        init.map_or(Ok(()), |init| wait_gone(init.as_fd()))?;
+        init.map_or(Ok(()), |init| wait_gone(record, init.as_fd()))?;
         cgroup.remove()?;
     }
     Ok(())
 }
 
-/// A zombie that its parent has not reaped yet counts as gone.
-fn wait_gone(init: BorrowedFd<'_>) -> Result<()> {
-    let patience = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::MAX);
+/// A zombie that its parent has not reaped yet counts as gone, and so does what only waits for
+/// others to be reaped: the caller itself may be the one to do that, after this.
+fn wait_gone(record: &Record, init: BorrowedFd<'_>) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
     loop {
-        match poll(&mut [PollFd::new(init, PollFlags::POLLIN)], patience) {
+        match poll(&mut [PollFd::new(init, PollFlags::POLLIN)], GLANCE) {
             Err(nix::errno::Errno::EINTR) => {}
+            Ok(0) if find_init(record)?.is_none() => return Ok(()),
+            Ok(0) if Instant::now() < deadline => {}
             Ok(0) => {
                 let text = "container init still running 10 seconds after SIGKILL";
                 return Err(Error::WrongStatus(text.into()));

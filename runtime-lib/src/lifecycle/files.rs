@@ -85,9 +85,10 @@ fn start_socket() -> nix::Result<OwnedFd> {
 }
 
 /// By descriptor: the path of a state directory may be longer than the 108 bytes of a socket address.
+/// The calling thread's, which need not share its descriptors with the program's first thread.
 fn address(entry: &Entry) -> nix::Result<UnixAddr> {
     let dir = entry.dir().as_raw_fd();
-    UnixAddr::new(format!("/proc/self/fd/{dir}/{START_SOCKET}").as_str())
+    UnixAddr::new(format!("/proc/thread-self/fd/{dir}/{START_SOCKET}").as_str())
 }
 
 fn display(entry: &Entry) -> String {

@@ -46,7 +46,8 @@ impl Runtime {
     }
 
     /// Creates a container from the bundle directory; its process waits for [`Container::start`].
-    /// The process is a child of the calling program, which may exit before it.
+    /// The process is a child of the calling program, which may exit before it; one that stays reaps
+    /// it with [`Process::wait`].
     ///
     /// # Errors
     /// Anything from a wrong config to a refused system call. Nothing is left behind then.
@@ -55,9 +56,9 @@ impl Runtime {
         id: &ContainerId,
         bundle: &Path,
         options: CreateOptions,
-    ) -> Result<Container> {
-        create::create(self, id, bundle, options, create::Mode::Create)?;
-        Ok(self.handle(id))
+    ) -> Result<(Container, Process)> {
+        let init = create::create(self, id, bundle, options, create::Mode::Create)?;
+        Ok((self.known(id), init))
     }
 
     /// Creates and starts in one go, without the detour over the start socket. The caller is the
@@ -72,7 +73,7 @@ impl Runtime {
         options: CreateOptions,
     ) -> Result<(Container, Process)> {
         let init = create::create(self, id, bundle, options, create::Mode::Run)?;
-        Ok((self.handle(id), init))
+        Ok((self.known(id), init))
     }
 
     /// The plan that [`Runtime::create`] would walk, as text for people. Environment values are
@@ -89,11 +90,11 @@ impl Runtime {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn container(&self, id: &ContainerId) -> Result<Container> {
-        let container = self.handle(id);
+        let container = self.known(id);
         container.entry().map(|_| container)
     }
 
-    fn handle(&self, id: &ContainerId) -> Container {
+    fn known(&self, id: &ContainerId) -> Container {
         Container { runtime: self.clone(), id: id.clone() }
     }
 

@@ -12,8 +12,9 @@ use crate::signal::{self, Signal};
 
 /// A process started in a container, child of the calling program.
 ///
-/// It raises no SIGCHLD and is not found by `waitpid(-1)`: only [`Process::wait`] reaps it. Dropping
-/// it leaves the process alone.
+/// [`Process::wait`] reaps it; until then it stays a zombie after its end, also if this is dropped,
+/// which leaves the process alone. Since its exec sets its exit signal (clone(2)), the end of it
+/// raises SIGCHLD in the caller, and `waitpid(-1)` finds it, like any other child.
 #[derive(Debug)]
 pub struct Process {
     pid: i32,
@@ -27,15 +28,17 @@ impl Process {
         Ok(Self { pid, pidfd })
     }
 
-    /// The pid in the caller's pid namespace; valid until [`Process::wait`] has returned.
+    /// The pid in the caller's pid namespace; valid until the process is reaped.
     pub fn pid(&self) -> i32 {
         self.pid
     }
 
-    /// Blocks until the process ends and reaps it.
+    /// Blocks until the process ends, reaps it and tells its status. A program that ignores SIGCHLD,
+    /// or waits for any child elsewhere, takes nothing away on Linux 6.15 or newer, where the kernel
+    /// keeps the status for the pidfd.
     ///
     /// # Errors
-    /// If it was reaped before.
+    /// ECHILD if it was reaped before and the kernel is older.
     pub fn wait(&self) -> Result<ExitStatus> {
         match wait_for(self.pidfd.as_fd()).map_err(|e| Error::system("waitid", self.pid, e))? {
             End::Exited(code) => Ok(ExitStatus::from_raw((code & 0xff) << 8)),

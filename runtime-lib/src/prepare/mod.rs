@@ -63,9 +63,19 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
     };
     let mut fds = Vec::with_capacity(plan.inputs.len());
     for input in &plan.inputs {
-        fds.push((input.slot, pool.take(input)?));
+        fds.push((input.slot, above_streams(pool.take(input)?)?));
     }
     Ok(Prepared { control, cgroup: from.cgroup_dir, fds })
+}
+
+/// A caller that has closed its standard streams gets their numbers for whatever it opens; in the
+/// executor they would be overwritten by the container's.
+pub(crate) fn above_streams(fd: OwnedFd) -> Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 {
+        return Ok(fd);
+    }
+    let moved = rustix::io::fcntl_dupfd_cloexec(&fd, 3);
+    moved.map_err(|e| Error::system("dup", "descriptor", Errno::from_raw(e.raw_os_error())))
 }
 
 struct Pool<'a> {
@@ -163,7 +173,7 @@ pub(crate) fn check_preserved(count: u32) -> Result<()> {
 
 fn is_open(number: RawFd) -> bool {
     // Only looked at through /proc: borrowing a number that may be closed would be unsound.
-    nix::sys::stat::lstat(format!("/proc/self/fd/{number}").as_str()).is_ok()
+    nix::sys::stat::lstat(format!("/proc/thread-self/fd/{number}").as_str()).is_ok()
 }
 
 #[cfg(test)]

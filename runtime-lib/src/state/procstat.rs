@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// number at most 20 digits.
 const HEAD: usize = 1024;
 
+/// Of include/linux/sched.h.
+const PF_EXITING: u64 = 4;
+
 /// The fields of `/proc/PID/stat` that tell processes apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProcStat {
@@ -19,6 +22,10 @@ pub(crate) struct ProcStat {
     pub(crate) comm: Vec<u8>,
     /// State character.
     pub(crate) state: u8,
+    /// Session, in the reader's pid namespace.
+    pub(crate) session: i32,
+    /// The first thread is on its way out.
+    pub(crate) exiting: bool,
     /// Threads that are left.
     pub(crate) threads: u64,
     /// Start time after boot in clock ticks. The kernel shifts it by the *reader's* time namespace:
@@ -56,9 +63,12 @@ impl ProcStat {
             [state] => *state,
             _ => return None,
         };
-        let threads = fields.nth(20 - 4)?.parse().ok()?;
+        let session = fields.nth(6 - 4)?.parse().ok()?;
+        let flags: u64 = fields.nth(9 - 7)?.parse().ok()?;
+        let threads = fields.nth(20 - 10)?.parse().ok()?;
         let start_time = fields.nth(22 - 21)?.parse().ok()?;
-        Some(Self { comm, state, threads, start_time })
+        let exiting = flags & PF_EXITING != 0;
+        Some(Self { comm, state, session, exiting, threads, start_time })
     }
 
     /// Whether the process has not ended. A zombie has, unless it is only the first thread that
@@ -93,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    const TAIL: &str = "1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 3 0 123456 0 0 184467440";
+    const TAIL: &str = "1 1 9 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 3 0 123456 0 0 184467440";
 
     fn line(comm: &str, state: char) -> Vec<u8> {
         format!("42 ({comm}) {state} {TAIL}\n").into_bytes()
@@ -102,8 +112,14 @@ mod tests {
     #[test]
     fn reads_the_fields_that_matter() {
         let stat = ProcStat::parse(&line("teu-init", 'S')).unwrap();
-        let expected =
-            ProcStat { comm: b"teu-init".to_vec(), state: b'S', threads: 3, start_time: 123_456 };
+        let expected = ProcStat {
+            comm: b"teu-init".to_vec(),
+            state: b'S',
+            session: 9,
+            exiting: false,
+            threads: 3,
+            start_time: 123_456,
+        };
         assert_eq!(stat, expected);
         assert!(stat.is_alive());
     }

@@ -34,7 +34,15 @@ pub(crate) fn status(
 /// The container's init, if it has not ended and its pid has not gone to another process.
 pub(crate) fn find_init(record: &Record) -> Result<Option<ProcStat>> {
     let stat = ProcStat::read(record.pid)?;
-    Ok(stat.filter(|stat| stat.start_time == record.start_time && stat.is_alive()))
+    let same = stat.filter(|stat| stat.start_time == record.start_time && stat.is_alive());
+    Ok(same.filter(|stat| !(stat.exiting && has_left(record.pid))))
+}
+
+/// The init has given back all that it had and is no zombie yet: the kernel keeps it until every
+/// process of its pid namespace is reaped, and that of an exec is for its own parent to reap.
+fn has_left(pid: i32) -> bool {
+    let mounts = std::fs::read_link(format!("/proc/{pid}/ns/mnt"));
+    mounts.is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
 }
 
 #[cfg(test)]

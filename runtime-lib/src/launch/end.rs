@@ -1,0 +1,60 @@
+//! Waiting for children.
+
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+use super::{errno, reaped};
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With this status.
+    Exited(i32),
+    /// By this signal, which may be a realtime one.
+    Killed(i32),
+}
+
+impl End {
+    /// From the form of wait(2).
+    fn of_status(status: i32) -> Self {
+        match status & 0x7f {
+            0 => Self::Exited(status >> 8 & 0xff),
+            signal => Self::Killed(signal),
+        }
+    }
+}
+
+/// Waits for a child of ours and reaps it.
+pub(crate) fn wait_for(pidfd: BorrowedFd<'_>) -> Result<End, Errno> {
+    wait_with(pidfd, WaitIdOptions::EXITED)
+}
+
+/// The same, but leaves it to be reaped later.
+pub(crate) fn wait_and_leave(pidfd: BorrowedFd<'_>) -> Result<End, Errno> {
+    wait_with(pidfd, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+}
+
+/// __WALL: until its exec a child has no exit signal, and waitid passes over such.
+fn wait_with(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Result<End, Errno> {
+    let wall = WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+    loop {
+        match waitid(WaitId::PidFd(pidfd), options | wall) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::CHILD) | Ok(None) => {
+                return reaped::status(pidfd).map(End::of_status).ok_or(Errno::ECHILD);
+            }
+            Err(e) => return Err(errno(e)),
+            Ok(Some(status)) => {
+                let killed = status.terminating_signal().map(End::Killed);
+                return Ok(killed.unwrap_or(End::Exited(status.exit_status().unwrap_or(0))));
+            }
+        }
+    }
+}
+
+/// Reaps a child whose end is known or of no interest.
+pub(super) fn reap(pidfd: BorrowedFd<'_>) {
+    let _ = wait_for(pidfd);
+}
