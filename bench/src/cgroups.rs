@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
 use nix::unistd::Pid;
@@ -116,6 +118,28 @@ fn remove_tree(dir: &Path) {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
     let _ = fs::remove_dir(dir);
+}
+
+/// crun 1.8 refuses a v2 hierarchy beside v1 that has controllers. All are to do the same, so then
+/// nobody sees it: this process gets a mount namespace of its own, without it.
+pub fn hide_unified() -> Result<bool, String> {
+    let unified = Path::new(ROOT).join("unified");
+    let controllers = fs::read_to_string(unified.join("cgroup.controllers")).unwrap_or_default();
+    if controllers.trim().is_empty() {
+        return Ok(false);
+    }
+    let hidden = || {
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        mount(
+            None::<&str>,
+            "/",
+            None::<&str>,
+            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+            None::<&str>,
+        )?;
+        umount2(&unified, MntFlags::MNT_DETACH)
+    };
+    hidden().map(|()| true).map_err(|e| format!("hiding {}: {e}", unified.display()))
 }
 
 fn is(dir: &Path, magic: nix::sys::statfs::FsType) -> bool {

@@ -50,9 +50,11 @@ fn bench(args: &Args) -> Result<(), String> {
     sys::stop_on_interrupt()?;
     let teu = args.teu.as_ref().map_or_else(host::teu, |path| Ok(path.into()))?;
     let subjects = Subject::all(&args.only, &teu);
+    let crun = subjects.iter().any(|subject| subject.name == "crun");
+    let hidden = crun && cgroups::hide_unified()?;
     let site = Site::make(&subjects, &args.configs)?;
     let mut meter = Meter::new()?;
-    site.start_sleepers(&mut meter, &args.configs)?;
+    site.start_sleepers(&mut meter, &args.configs);
     let load = host::load_average();
     let mut bench = Bench::new(&subjects, &site, &args.configs, meter);
     bench.rounds(args.rounds);
@@ -60,6 +62,9 @@ fn bench(args: &Args) -> Result<(), String> {
         return Err("interrupted".to_owned());
     }
     println!("{}", host::describe(&subjects, &site, args.rounds, &load));
+    if hidden {
+        println!("The v2 hierarchy beside v1 is hidden from all, for crun refuses it.");
+    }
     if !args.times_only {
         bench.weigh();
         if once::has_strace() {
