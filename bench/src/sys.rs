@@ -14,6 +14,9 @@ use crate::measure::STOP;
 
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const STACK_UNITS: usize = 16 * 1024;
+const DATAGRAM: c_int = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+/// IFF_UP
+const UP: i16 = 1;
 const KEYCTL_JOIN_SESSION_KEYRING: c_int = 1;
 
 /// struct clone_args of include/uapi/linux/sched.h, version 2.
@@ -189,6 +192,23 @@ pub fn join_session_keyring(name: &CStr) -> Result<(), Errno> {
     let operation = KEYCTL_JOIN_SESSION_KEYRING;
     // SAFETY: the name ends with a zero byte and lives until the call returns.
     let result = unsafe { libc::syscall(libc::SYS_keyctl, operation, name.as_ptr()) };
+    Errno::result(result).map(drop)
+}
+
+/// Brings up the loopback interface of the calling thread's network namespace.
+pub fn loopback_up() -> Result<(), Errno> {
+    // SAFETY: takes three numbers.
+    let fd = Errno::result(unsafe { libc::socket(libc::AF_INET, DATAGRAM, 0) })?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: ifreq is plain numbers, for which all zeroes is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = *from as std::ffi::c_char;
+    }
+    request.ifr_ifru.ifru_flags = UP;
+    // SAFETY: the request is a live ifreq with a name and flags, which is what the call reads.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
     Errno::result(result).map(drop)
 }
 

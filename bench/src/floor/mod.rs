@@ -176,6 +176,10 @@ impl Floor {
 extern "C" fn start_child(floor: &Floor) -> ! {
     let work = || {
         floor.join()?;
+        if floor.config == Config::Docker {
+            write(Path::new("/proc/self/oom_score_adj"), "0")?;
+        }
+        sys::loopback_up().map_err(at("loopback"))?;
         mounts::make(floor)?;
         sethostname("bench").map_err(at("sethostname"))?;
         mounts::pivot()?;
