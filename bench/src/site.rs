@@ -103,7 +103,8 @@ impl Site {
             cpuset: &self.cpuset,
             unified: self.cgroups.unified.as_deref().map(dir),
             v1: self.cgroups.v1.iter().map(|mount| dir(mount)).collect(),
-            pid: owner.and_then(|_| self.first_pid(leaf.as_ref())),
+            // Without a container to enter it is to fail, not to start one.
+            pid: exec.then(|| self.first_pid(leaf.as_ref()).unwrap_or(-1)),
         };
         let program = std::env::current_exe().unwrap_or_default();
         let program = program.to_string_lossy().into_owned();

@@ -89,7 +89,7 @@ pub fn main(words: &[String]) -> Result<(), String> {
         cpuset: [cpus.clone(), mems.clone()],
         unified: (!unified.is_empty()).then(|| unified.into()),
         v1: v1.iter().map(PathBuf::from).collect(),
-        pid: pid.parse().ok().filter(|pid| *pid > 0),
+        pid: pid.parse().ok().filter(|pid| *pid != 0),
     };
     if floor.pid.is_some() { floor.enter() } else { floor.start() }
 }
