@@ -5,7 +5,9 @@ use std::os::fd::BorrowedFd;
 use oci_spec::runtime::{Process, Spec};
 use serde_json::json;
 
-use crate::compile::{self, CgroupShape, ExecRequest};
+use super::create::joining;
+use crate::cgroup::{Cgroup, Paths};
+use crate::compile::{self, ExecRequest};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::launch::{HookRun, run_hook};
@@ -39,12 +41,23 @@ impl HookContext<'_> {
         let Some(hook) = compile::hooks(self.spec, kind).get(index) else { return Ok(()) };
         let state = self.state(kind)?;
         let plan = self.plan(kind, index)?;
-        let inside = plan.as_ref().map(|plan| {
-            let pidfd = self.init.map(|(_, pidfd)| pidfd);
-            (plan, Prepare { pidfd, ..Prepare::default() })
-        });
+        let inside = match &plan {
+            None => None,
+            Some(plan) => {
+                let pidfd = self.init.map(|(_, pidfd)| pidfd);
+                let cgroup_dir = self.cgroup_of(kind).unified_fd()?;
+                Some((plan, Prepare { pidfd, cgroup_dir, ..Prepare::default() }))
+            }
+        };
         let bundle = &self.record.bundle;
         run_hook(HookRun { kind, index, hook, bundle, state: &state, inside })
+    }
+
+    /// A startContainer hook is a program of the container, with the container's limits; the others
+    /// are the host's and keep the runtime's cgroup.
+    fn cgroup_of(&self, kind: HookKind) -> Cgroup {
+        let paths = self.record.cgroup.clone();
+        Cgroup::open(if kind == HookKind::StartContainer { paths } else { Paths::default() })
     }
 
     /// createContainer hooks run in the container's namespaces with the runtime's privileges and
@@ -53,7 +66,7 @@ impl HookContext<'_> {
     fn plan(&self, kind: HookKind, index: usize) -> Result<Option<Plan>> {
         let Some(hook) = compile::hooks(self.spec, kind).get(index) else { return Ok(None) };
         match kind {
-            HookKind::CreateContainer => compile::hook(self.spec, hook).map(Some),
+            HookKind::CreateContainer => compile::hook(self.spec, self.host, hook).map(Some),
             HookKind::StartContainer => {
                 let mut process = self.spec.process().clone().unwrap_or_default();
                 Process::set_env(&mut process, Some(hook.env().clone().unwrap_or_default()));
@@ -65,9 +78,10 @@ impl HookContext<'_> {
                     process: &process,
                     program: Some(hook.path()),
                     host: self.host,
-                    cgroup: &CgroupShape::default(),
+                    cgroup: &joining(&self.cgroup_of(kind)),
                     own_stdio: true,
                     preserve_fds: 0,
+                    keyring: self.record.keyring(),
                 };
                 compile::exec(&request).map(Some)
             }
