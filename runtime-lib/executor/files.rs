@@ -118,12 +118,13 @@ struct Walk {
     /// content, because openat2 follows links but creates nothing below them.
     path: [u8; PATH_MAX],
     len: usize,
+    substituted: bool,
 }
 
 impl Walk {
     fn new(root: Fd, path: &CStr, directory: bool) -> Result<Self> {
         let resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-        let mut walk = Self { root, directory, resolve, path: [0; PATH_MAX], len: 0 };
+        let mut walk = Self { root, directory, resolve, path: [0; PATH_MAX], len: 0, substituted: false };
         walk.append(path.to_bytes())?;
         Ok(walk)
     }
@@ -142,12 +143,33 @@ impl Walk {
     fn open_or_create(&mut self) -> Result<Fd> {
         const STEPS: u32 = 512; // components to make, plus symlinks to read
         for _ in 0..STEPS {
-            match self.open(self.len) {
+            match self.open_whole() {
                 Err(errno::ENOENT) => self.create_one()?,
                 other => return other,
             }
         }
         Err(errno::ELOOP)
+    }
+
+    /// Opens the whole path. A symlink must not lead a mount into /proc, where only few places are
+    /// allowed and those were checked by name (CVE-2019-19921).
+    fn open_whole(&mut self) -> Result<Fd> {
+        const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+        let resolve = self.resolve;
+        self.resolve |= RESOLVE_NO_SYMLINKS;
+        let plain = self.open(self.len);
+        self.resolve = resolve;
+        match plain {
+            Err(errno::ELOOP) if resolve & RESOLVE_NO_SYMLINKS == 0 => {}
+            done if !self.substituted => return done,
+            done => sys::close(done?),
+        }
+        let fd = self.open(self.len)?;
+        if sys::filesystem_magic(fd)? == PROC_SUPER_MAGIC {
+            sys::close(fd);
+            return Err(errno::ELOOP);
+        }
+        Ok(fd)
     }
 
     /// Opens the first `len` bytes of the path, "" being the root.
@@ -232,6 +254,7 @@ impl Walk {
         let tail = self.path.get(end..self.len).unwrap_or(&[]);
         let tail_len = tail.len();
         rest.get_mut(..tail_len).ok_or(errno::ENAMETOOLONG)?.copy_from_slice(tail);
+        self.substituted = true;
         self.len = if content.first() == Some(&b'/') { 0 } else { start };
         if self.len > 0 {
             self.append(b"/")?;

@@ -17,6 +17,8 @@ pub struct Signal(i32);
 impl Signal {
     /// SIGKILL.
     pub const KILL: Self = Self(libc::SIGKILL);
+    /// No signal: only asks whether the process is there.
+    pub const PROBE: Self = Self(0);
     /// SIGTERM.
     pub const TERM: Self = Self(libc::SIGTERM);
 

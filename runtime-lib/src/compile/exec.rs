@@ -1,5 +1,6 @@
 //! A further process in a container, and hooks in the container's namespaces.
 
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use super::namespaces::{
 use super::process::{self, Dumpable};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
-use crate::plan::op::Op;
+use crate::plan::op::{List, Op};
 use crate::plan::{Builder, Plan, RuntimeStep, Source};
 
 /// What runs in a container that is there already.
@@ -50,24 +51,54 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     plan.finish()
 }
 
-/// Compiles a createContainer hook: in the container's namespaces, with the runtime's privileges in
-/// them, before the root is switched (the hook's path is one of the host's).
-pub(crate) fn hook(spec: &Spec, host: &HostFacts, hook: &Hook) -> Result<Plan> {
+/// Where a hook runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum HookPlace<'a> {
+    /// In the runtime's namespaces, with this working directory.
+    Runtime { bundle: &'a Path, env: &'a [OsString] },
+    /// In the container's namespaces, with the runtime's privileges in them, before the root is
+    /// switched: the path is one of the host's.
+    Container { spec: &'a Spec, host: &'a HostFacts },
+}
+
+/// Compiles a hook that is one of the host's programs. It gets its three streams and no other
+/// descriptor of the runtime's or its caller's.
+pub(crate) fn hook(hook: &Hook, place: HookPlace<'_>) -> Result<Plan> {
     let mut plan = Builder::new();
     let pinned = Pinned { listener: None, stdio: process::stdio_inputs(&mut plan, true) };
-    enter(&mut plan, spec, host, None)?;
+    match place {
+        HookPlace::Container { spec, host } => {
+            enter(&mut plan, spec, host, None)?;
+            plan.push(Op::Umask { mask: 0o022 });
+        }
+        HookPlace::Runtime { bundle, .. } => {
+            plan.runtime(RuntimeStep::Launch { flags: 0, into_cgroup: false });
+            plan.push(Op::ResetSignals {});
+            let path = plan.text(bundle.as_os_str().as_bytes());
+            plan.push(Op::Chdir { again: 1, path });
+        }
+    }
+    process::seal(&mut plan, &pinned, 0);
     let path = plan.text(hook.path().as_os_str().as_bytes());
     let args: Vec<_> = hook.args().iter().flatten().map(|arg| plan.text(arg)).collect();
     let argv = if args.is_empty() { plan.texts(&[path]) } else { plan.texts(&args) };
-    let env: Vec<_> = hook.env().iter().flatten().map(|variable| plan.text(variable)).collect();
-    let envp = plan.texts(&env);
+    let envp = hook_environment(&mut plan, hook, place);
     let candidates = plan.texts(&[path]);
-    process::seal(&mut plan, &pinned, 0);
-    plan.push(Op::Umask { mask: 0o022 });
     plan.push(Op::Lookup { candidates });
     plan.runtime(RuntimeStep::AwaitExec);
     plan.push(Op::Exec { argv, envp });
     plan.finish()
+}
+
+/// Without `env` a hook in the runtime's namespaces has the runtime's environment, as with runc.
+fn hook_environment(plan: &mut Builder, hook: &Hook, place: HookPlace<'_>) -> List {
+    let texts: Vec<_> = match (hook.env(), place) {
+        (None, HookPlace::Runtime { env, .. }) => {
+            env.iter().map(|variable| plan.text(variable.as_bytes())).collect()
+        }
+        (env, _) => env.iter().flatten().map(|variable| plan.text(variable)).collect(),
+    };
+    plan.texts(&texts)
 }
 
 /// Into all of the container's namespaces with one call. The pidfd cannot be fooled by a reused pid.

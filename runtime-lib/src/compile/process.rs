@@ -1,6 +1,7 @@
 //! The beginning and the end of every process that the executor becomes. Shared by create and exec,
 //! so that the two cannot drift apart.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -16,6 +17,8 @@ use crate::spec::{Namespace, namespace};
 
 const PR_SET_DUMPABLE: u32 = 4;
 const PR_SET_NAME: u32 = 15;
+const PATH_MAX: usize = 4096;
+const NAME_MAX: usize = 255;
 /// Room for a home directory out of /etc/passwd.
 const HOME_MAX: usize = 4096;
 
@@ -203,14 +206,13 @@ pub(super) fn become_user(
 /// HOME, if it is not given, is looked up inside the container (runc does; images rely on it).
 fn environment(plan: &mut Builder, process: &Process) -> List {
     let env = process.env().as_deref().unwrap_or_default();
-    let mut texts: Vec<Text> = Vec::new();
-    for (index, variable) in env.iter().enumerate() {
-        let name = variable.split('=').next();
-        let again = env.iter().skip(index + 1).any(|later| later.split('=').next() == name);
-        if !again && variable != "HOME=" {
-            texts.push(plan.text(variable));
-        }
-    }
+    let name = |variable: &String| variable.split('=').next().unwrap_or_default().to_owned();
+    let last: HashMap<String, usize> = env.iter().map(name).zip(0..).collect();
+    let counts = |(index, variable): &(usize, &String)| {
+        last.get(&name(variable)) == Some(index) && *variable != "HOME="
+    };
+    let kept = env.iter().enumerate().filter(counts);
+    let mut texts: Vec<Text> = kept.map(|(_, variable)| plan.text(variable)).collect();
     if !env.iter().any(|variable| variable.starts_with("HOME=") && variable.len() > 5) {
         let (text, value) = plan.text_with_room("HOME=", HOME_MAX);
         plan.push(Op::Home { uid: process.user().uid(), value });
@@ -227,7 +229,11 @@ fn candidates(plan: &mut Builder, name: &str, env: &[String]) -> List {
     }
     let path = env.iter().rev().find_map(|variable| variable.strip_prefix("PATH="));
     let directories = path.unwrap_or_default().split(':').filter(|directory| !directory.is_empty());
-    let directories = directories.filter(|_| !name.is_empty());
+    // What the kernel would not take as a path is not worth keeping: a long name times a long PATH
+    // would be a plan of gigabytes.
+    let fits = |directory: &&str| directory.len() + 1 + name.len() < PATH_MAX;
+    let directories =
+        directories.filter(|_| !name.is_empty() && name.len() <= NAME_MAX).filter(fits);
     let texts: Vec<Text> = directories.map(|d| plan.text(format!("{d}/{name}"))).collect();
     plan.texts(&texts)
 }

@@ -54,6 +54,13 @@ fn wait_with(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Result<End, Errno
     }
 }
 
+/// Whether the process is a child of ours, alive or not reaped yet.
+pub(super) fn is_child(pidfd: BorrowedFd<'_>) -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    let wall = WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+    waitid(WaitId::PidFd(pidfd), look | wall).is_ok()
+}
+
 /// Reaps a child whose end is known or of no interest.
 pub(super) fn reap(pidfd: BorrowedFd<'_>) {
     let _ = wait_for(pidfd);

@@ -1,17 +1,28 @@
 //! Writes the uid and gid maps of a new user namespace (user_namespaces(7)).
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::process::Command;
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 
 use crate::error::{Error, Result};
+use crate::fdio;
 use crate::plan::{IdMap, IdMaps, MapMethod};
+use crate::signal::{self, Signal};
 
-/// `pid` is our child, which waits; its files in /proc are the right ones.
-pub(super) fn write(pid: i32, maps: &IdMaps) -> Result<()> {
+/// `pid` is our child, which waits. Should it have died and been reaped by somebody else, its pid may
+/// be another process's: the pidfd tells.
+pub(super) fn write(pid: i32, pidfd: BorrowedFd<'_>, maps: &IdMaps) -> Result<()> {
+    let dir = PathBuf::from(format!("/proc/{pid}"));
+    let files = File::open(&dir).map_err(|e| Error::io("open", &dir, &e))?;
+    if signal::send(pidfd, Signal::PROBE).is_err() {
+        return Err(Error::ExecutorDied("is gone before its ids were mapped".into()));
+    }
     match maps.method {
         MapMethod::Helpers => {
             helper("newuidmap", "linux.uidMappings", pid, &maps.uid)?;
@@ -19,10 +30,10 @@ pub(super) fn write(pid: i32, maps: &IdMaps) -> Result<()> {
         }
         method => {
             if method == MapMethod::DirectWithoutSetgroups {
-                write_file(pid, "setgroups", "linux.gidMappings", "deny")?;
+                write_file(&files, "setgroups", "linux.gidMappings", "deny")?;
             }
-            write_file(pid, "uid_map", "linux.uidMappings", &lines(&maps.uid))?;
-            write_file(pid, "gid_map", "linux.gidMappings", &lines(&maps.gid))
+            write_file(&files, "uid_map", "linux.uidMappings", &lines(&maps.uid))?;
+            write_file(&files, "gid_map", "linux.gidMappings", &lines(&maps.gid))
         }
     }
 }
@@ -34,12 +45,13 @@ fn lines(maps: &[IdMap]) -> String {
     })
 }
 
-fn write_file(pid: i32, name: &str, field: &'static str, content: &str) -> Result<()> {
-    let path = PathBuf::from(format!("/proc/{pid}/{name}"));
-    fs::write(&path, content).map_err(|e| {
-        let errno = e.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-        let object = format!("{field}: {}", path.display());
-        Error::system("write", object, errno)
+/// Below the directory that was opened, which stays the same process's.
+fn write_file(dir: &File, name: &str, field: &'static str, content: &str) -> Result<()> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    let file = openat(dir, name, flags, Mode::empty());
+    let written = file.and_then(|file| fdio::write_once(file.as_fd(), content.as_bytes()));
+    written.map_err(|errno| {
+        Error::system("write", format!("{field}: {name}"), errno)
             .with_hint("do the ranges overlap, or name ids that are not mapped here?")
     })
 }

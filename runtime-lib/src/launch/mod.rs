@@ -130,7 +130,10 @@ impl Drive<'_> {
             RuntimeStep::Await(meeting::BORN) => self.await_birth(),
             RuntimeStep::Await(number) => self.await_signal(*number).map(drop),
             RuntimeStep::Answer(number) => self.answer(*number),
-            RuntimeStep::WriteIdMaps(maps) => idmap::write(self.child()?.pid, maps),
+            RuntimeStep::WriteIdMaps(maps) => {
+                let child = self.child()?;
+                idmap::write(child.pid, child.pidfd().ok_or_else(gone)?, maps)
+            }
             RuntimeStep::Hooks(kind) => {
                 let child = self.child.as_ref().ok_or_else(gone)?;
                 self.lane.hooks(*kind, child)
@@ -192,6 +195,9 @@ impl Drive<'_> {
     fn adopt(&mut self, pid: u32) -> Result<()> {
         let pid = i32::try_from(pid).map_err(|_| Error::ExecutorDied("told a wrong pid".into()))?;
         let pidfd = signal::open_pidfd(pid).map_err(|e| Error::system("pidfd_open", pid, e))?;
+        if !end::is_child(pidfd.as_fd()) {
+            return Err(Error::ExecutorDied("told the pid of a process that is not ours".into()));
+        }
         let init = Child { pid, pidfd: Some(pidfd) };
         if let Some(stage) = self.child.replace(init).and_then(Child::release) {
             reap(stage.as_fd());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::LinuxDeviceCgroup;
 
 use super::hooks::HookContext;
-use super::{CreateOptions, Process, Runtime, files};
+use super::{CreateOptions, Process, Runtime, files, host_namespaces};
 use crate::cgroup::{Cgroup, Layout, Paths, devices};
 use crate::compile::{self, CgroupShape, Hierarchy, Request, Tasks};
 use crate::error::{Error, Result};
@@ -41,6 +41,7 @@ impl Draft {
         bundle.warnings.iter().for_each(|warning| runtime.warn(warning));
         let host = runtime.host();
         validate(&bundle.spec, &HostLimits { euid: host.euid })?;
+        host_namespaces::refuse_changes(&bundle.spec)?;
         let layout = Layout::probe()?;
         let path = bundle.spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
         let paths = Paths::resolve(&layout, path, id, host.rootless)?;

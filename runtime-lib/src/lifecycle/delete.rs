@@ -1,8 +1,9 @@
 //! delete: ends what is left of a container and forgets it.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use oci_spec::runtime::Spec;
 
@@ -22,7 +23,16 @@ const GLANCE: u8 = 20;
 
 pub(super) fn delete(container: &Container, force: bool) -> Result<()> {
     let entry = container.entry()?;
-    let lock = entry.lock()?;
+    let lock = match entry.lock() {
+        // Somebody may wait for ever for a hook: with the container's processes it ends, too.
+        Err(e) if force && e.errno() == Some(Errno::EWOULDBLOCK) => {
+            if let Some(record) = entry.read_record()? {
+                kill_processes(&record)?;
+            }
+            entry.lock()?
+        }
+        other => other?,
+    };
     let record = match entry.read_record() {
         Ok(Some(record)) => record,
         // A create that was killed at its very beginning: there was no cgroup yet.
@@ -75,16 +85,26 @@ fn end(record: &Record) -> Result<()> {
     if record.pid == 0 {
         return cgroup.remove();
     }
-    let init = init_pidfd(record)?;
-    if let Some(init) = &init {
-        let _ = signal::send(init.as_fd(), Signal::KILL);
-    }
+    let init = kill_init(record)?;
     if init.is_some() || record.shares_pids() || cgroup.remove_if_empty().is_err() {
         cgroup.kill_all(Signal::KILL)?;
         init.map_or(Ok(()), |init| wait_gone(record, init.as_fd()))?;
         cgroup.remove()?;
     }
     Ok(())
+}
+
+fn kill_init(record: &Record) -> Result<Option<OwnedFd>> {
+    let init = init_pidfd(record)?;
+    if let Some(init) = &init {
+        let _ = signal::send(init.as_fd(), Signal::KILL);
+    }
+    Ok(init)
+}
+
+fn kill_processes(record: &Record) -> Result<()> {
+    kill_init(record)?;
+    if record.pid > 0 { Cgroup::open(record.cgroup.clone()).kill_all(Signal::KILL) } else { Ok(()) }
 }
 
 /// A zombie that its parent has not reaped yet counts as gone, and so does what only waits for

@@ -1,13 +1,14 @@
 //! Runs the config's hooks with the state they are entitled to.
 
+use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
 
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{Hook, Process, Spec};
 use serde_json::json;
 
 use super::create::joining;
 use crate::cgroup::{Cgroup, Paths};
-use crate::compile::{self, ExecRequest};
+use crate::compile::{self, ExecRequest, HookPlace};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::launch::{HookRun, run_hook};
@@ -40,17 +41,13 @@ impl HookContext<'_> {
     fn run_one(&self, kind: HookKind, index: usize) -> Result<()> {
         let Some(hook) = compile::hooks(self.spec, kind).get(index) else { return Ok(()) };
         let state = self.state(kind)?;
-        let plan = self.plan(kind, index)?;
-        let inside = match &plan {
-            None => None,
-            Some(plan) => {
-                let pidfd = self.init.map(|(_, pidfd)| pidfd);
-                let cgroup_dir = self.cgroup_of(kind).unified_fd()?;
-                Some((plan, Prepare { pidfd, cgroup_dir, ..Prepare::default() }))
-            }
+        let plan = self.plan(kind, hook)?;
+        let from = Prepare {
+            pidfd: self.init.map(|(_, pidfd)| pidfd),
+            cgroup_dir: self.cgroup_of(kind).unified_fd()?,
+            ..Prepare::default()
         };
-        let bundle = &self.record.bundle;
-        run_hook(HookRun { kind, index, hook, bundle, state: &state, inside })
+        run_hook(HookRun { kind, index, hook, state: &state, plan: &plan, from })
     }
 
     /// A startContainer hook is a program of the container, with the container's limits; the others
@@ -63,30 +60,35 @@ impl HookContext<'_> {
     /// createContainer hooks run in the container's namespaces with the runtime's privileges and
     /// the host's files. startContainer hooks are the container's own programs: they get what its
     /// process gets, and no more.
-    fn plan(&self, kind: HookKind, index: usize) -> Result<Option<Plan>> {
-        let Some(hook) = compile::hooks(self.spec, kind).get(index) else { return Ok(None) };
-        match kind {
-            HookKind::CreateContainer => compile::hook(self.spec, self.host, hook).map(Some),
-            HookKind::StartContainer => {
-                let mut process = self.spec.process().clone().unwrap_or_default();
-                Process::set_env(&mut process, Some(hook.env().clone().unwrap_or_default()));
-                let path = hook.path().to_string_lossy().into_owned();
-                let args = hook.args().clone().filter(|args| !args.is_empty());
-                Process::set_args(&mut process, Some(args.unwrap_or_else(|| vec![path])));
-                let request = ExecRequest {
-                    spec: self.spec,
-                    process: &process,
-                    program: Some(hook.path()),
-                    host: self.host,
-                    cgroup: &joining(&self.cgroup_of(kind)),
-                    own_stdio: true,
-                    preserve_fds: 0,
-                    keyring: self.record.keyring(),
-                };
-                compile::exec(&request).map(Some)
+    fn plan(&self, kind: HookKind, hook: &Hook) -> Result<Plan> {
+        let env: Vec<_>;
+        let place = match kind {
+            HookKind::StartContainer => return self.program_of_the_container(hook),
+            HookKind::CreateContainer => HookPlace::Container { spec: self.spec, host: self.host },
+            _ => {
+                env = environment();
+                HookPlace::Runtime { bundle: &self.record.bundle, env: &env }
             }
-            _ => Ok(None),
-        }
+        };
+        compile::hook(hook, place)
+    }
+
+    fn program_of_the_container(&self, hook: &Hook) -> Result<Plan> {
+        let mut process = self.spec.process().clone().unwrap_or_default();
+        Process::set_env(&mut process, Some(hook.env().clone().unwrap_or_default()));
+        let path = hook.path().to_string_lossy().into_owned();
+        let args = hook.args().clone().filter(|args| !args.is_empty());
+        Process::set_args(&mut process, Some(args.unwrap_or_else(|| vec![path])));
+        compile::exec(&ExecRequest {
+            spec: self.spec,
+            process: &process,
+            program: Some(hook.path()),
+            host: self.host,
+            cgroup: &joining(&self.cgroup_of(HookKind::StartContainer)),
+            own_stdio: true,
+            preserve_fds: 0,
+            keyring: self.record.keyring(),
+        })
     }
 
     /// The state object of the specification. prestart hooks are told `created`, as the suites and
@@ -109,4 +111,15 @@ impl HookContext<'_> {
         });
         serde_json::to_vec(&state).map_err(|e| Error::unsupported("hooks", e.to_string()))
     }
+}
+
+/// The runtime's own environment.
+fn environment() -> Vec<OsString> {
+    let join = |(name, value): (OsString, OsString)| {
+        let mut variable = name;
+        variable.push("=");
+        variable.push(value);
+        variable
+    };
+    std::env::vars_os().map(join).collect()
 }

@@ -12,12 +12,35 @@ use crate::signal::{self, Signal};
 use crate::state::{Record, Status, status};
 
 pub(super) fn kill(container: &Container, signal: Signal, target: KillTarget) -> Result<()> {
-    let record = record_of(&container.entry()?)?;
+    let entry = container.entry()?;
+    let record = record_of(&entry)?;
+    let signal = if deadly(signal) && status(&entry, Some(&record), None)? == Status::Created {
+        Signal::KILL
+    } else {
+        signal
+    };
     match target {
         KillTarget::Init => kill_init(&record, signal),
         KillTarget::All if record.cgroup.is_empty() => kill_init(&record, signal),
         KillTarget::All => Cgroup::open(record.cgroup).kill_all(signal),
     }
+}
+
+/// Whether the signal ends a process that has not arranged otherwise. The executor of a created
+/// container has not, but as the init of a pid namespace it would not even notice (pid_namespaces(7)).
+fn deadly(signal: Signal) -> bool {
+    const HARMLESS: [i32; 9] = [
+        0,
+        libc::SIGCHLD,
+        libc::SIGCONT,
+        libc::SIGSTOP,
+        libc::SIGTSTP,
+        libc::SIGTTIN,
+        libc::SIGTTOU,
+        libc::SIGURG,
+        libc::SIGWINCH,
+    ];
+    !HARMLESS.contains(&signal.number())
 }
 
 fn kill_init(record: &Record, signal: Signal) -> Result<()> {

@@ -5,6 +5,7 @@ mod delete;
 mod exec;
 mod files;
 mod hooks;
+mod host_namespaces;
 mod kill;
 mod options;
 mod process;

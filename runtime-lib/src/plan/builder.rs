@@ -7,6 +7,9 @@ use super::record::Header;
 use super::{Input, Plan, PlannedStep, RuntimeStep, Source};
 use crate::error::{Error, Result};
 
+/// No honest config comes near; env and args are limited by the kernel to a few MiB anyway.
+const LARGEST: usize = 64 << 20;
+
 /// A plan in the making.
 #[derive(Debug)]
 pub(crate) struct Builder {
@@ -144,7 +147,7 @@ impl Builder {
         List { at, len }
     }
 
-    /// A plan has far less than 4 GiB: configs are limited to 16 MiB.
+    /// Offsets are 32 bits wide; `finish` refuses a plan that is larger than they can tell.
     #[allow(clippy::cast_possible_truncation)]
     fn position(&self) -> u32 {
         self.plan.arena.len() as u32
@@ -159,6 +162,12 @@ impl Builder {
     pub fn finish(self) -> Result<Plan> {
         if usize::from(self.next) > Slot::COUNT {
             return Err(Error::unsupported("mounts", "more than a thousand mount sources at once"));
+        }
+        if self.plan.arena.len() > LARGEST {
+            return Err(Error::unsupported(
+                "config.json",
+                "compiles to a plan of more than 64 MiB",
+            ));
         }
         super::check::check(&self.plan)?;
         Ok(self.plan)
