@@ -157,7 +157,14 @@ impl Cmd {
         // SAFETY: between fork and exec the closure makes system calls and nothing else: nix copies short paths to
         // the stack, and the vectors were built before.
         unsafe { command.pre_exec(move || prepare(user, hidden.as_ref(), &binds)) };
-        let child = command.spawn().unwrap_or_else(|e| panic!("{line}: {e}"));
+        let mut child = command.spawn();
+        // A copy of the runtime that a child just forked by another test still has open for writing
+        // cannot be executed yet.
+        while matches!(&child, Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy) {
+            std::thread::yield_now();
+            child = command.spawn();
+        }
+        let child = child.unwrap_or_else(|e| panic!("{line}: {e}"));
         Running { child, stdout, stderr, command: line, end: Instant::now() + self.limit }
     }
 }

@@ -81,6 +81,15 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Teu],
         "refuses tmpcopyup until the other extensions of mounts come with it: never ignored",
     ),
+    differ("keyring-name", &[Crun], "names the session keyring after the container alone"),
+    differ("hook-descriptors", &[Crun], "leaves descriptors that its caller had open to hooks"),
+    differ(
+        "host-sysctl",
+        &[Crun],
+        "writes sysctls of the host's network namespace if it is joined by path",
+    ),
+    differ("pid-file-symlink", &[Crun], "writes the pid file in place"),
+    differ("hanging-hook", &[Runc, Crun], "runs startContainer hooks in the waiting init itself"),
     differ(
         "no-process",
         &[Runc, Crun],

@@ -9,6 +9,7 @@ mod devices;
 mod engines_docker;
 mod exec;
 mod features;
+mod hardening;
 mod hooks;
 mod ids;
 mod kill;

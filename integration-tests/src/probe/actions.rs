@@ -99,6 +99,9 @@ fn save_stdin(path: &str) -> io::Result<()> {
         "cwd": std::env::current_dir().ok(),
         "env": std::env::vars().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(),
         "namespaces": procfs::namespaces(),
+        "cgroup": fs::read_to_string("/proc/self/cgroup").ok(),
+        "status": fs::read_to_string("/proc/self/status").ok(),
+        "fds": procfs::fds(),
     });
     let mut file = fs::OpenOptions::new().append(true).create(true).open(path)?;
     file.write_all(format!("{line}\n").as_bytes())
