@@ -89,15 +89,24 @@ pub fn wait_until_clean(bundle: &Bundle) {
     }
 }
 
-/// Ends what a failed test left: only processes that carry this bundle's mark, each by its pid.
+/// Ends what a failed test left: only processes that carry this bundle's mark, each by its pid, then its cgroups. A
+/// killed process leaves its cgroup a moment later, so removing is tried for a while.
 pub fn kill_leftovers(bundle: &Bundle) {
-    for (pid, _) in processes(&bundle.mark()) {
-        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-    }
-    let mut cgroups = Vec::new();
-    walk(Path::new("/sys/fs/cgroup"), bundle.id(), &mut cgroups);
-    cgroups.reverse();
-    for dir in cgroups {
-        let _ = fs::remove_dir(dir);
+    let end = Instant::now() + Duration::from_secs(2);
+    loop {
+        let Leaks { cgroups, processes, .. } = Leaks::of(bundle);
+        if cgroups.is_empty() && processes.is_empty() {
+            return;
+        }
+        for (pid, _) in processes {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        for dir in cgroups.iter().rev() {
+            let _ = fs::remove_dir(dir);
+        }
+        if Instant::now() > end {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

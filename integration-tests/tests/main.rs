@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod bad_input;
+mod bundles;
 mod caps;
 mod concurrency;
 mod devices;

@@ -205,12 +205,13 @@ fn tmpcopyup_brings_the_files_below_along() {
 fn recursive_read_only_covers_the_submounts() {
     require!("root");
     let mut b = Bundle::new();
-    // /dev/shm has its own mount below /dev: bind the host's /dev with all below it.
-    b.mount("/data", "bind", "/dev", &["rbind", "rro"]);
+    // The host's /sys has mounts below it: cgroups, at least.
+    b.mount("/data", "bind", "/sys", &["rbind", "rro"]);
     let r = b.report();
-    let below = r["mounts"].as_array().unwrap().iter();
+    let all = r["mounts"].as_array().unwrap().iter();
     let below: Vec<_> =
-        below.filter(|m| m["mountpoint"].as_str().unwrap().starts_with("/data")).collect();
+        all.filter(|m| m["mountpoint"].as_str().unwrap().starts_with("/data")).collect();
+    assert!(below.len() > 1, "nothing is mounted below /sys: {}", r["mounts"]);
     for mount in below {
         assert!(mount["options"].as_array().unwrap().iter().any(|o| o == "ro"), "{mount}");
     }
@@ -259,4 +260,19 @@ fn without_proc_and_dev_the_process_still_runs() {
     assert!(r["mounts"].is_null());
     assert_eq!(r["pid"], 1);
     assert_eq!(r["uid"], 0);
+}
+
+#[test]
+fn four_hundred_mounts_fit_into_the_usual_limit_of_descriptors() {
+    require!("root");
+    let mut b = Bundle::new();
+    let source = b.scratch("many");
+    std::fs::create_dir(&source).unwrap();
+    for n in 0..400 {
+        b.bind(&source, &format!("/many/{n}"), &["bind", "ro"]);
+    }
+    let report = b.report();
+    for n in 0..400 {
+        assert!(report.mount_has(&format!("/many/{n}"), "ro"), "{n}");
+    }
 }

@@ -116,13 +116,16 @@ impl Machine {
             Op::Accept { listener } => self.accept(listener),
             Op::Close { slot } => self.close(slot),
             Op::Dup { slot, to } => sys::dup3(self.fd(slot)?, to),
-            Op::CloseOnExec { from } => sys::close_on_exec_from(from),
+            Op::CloseRest { keep, keep_too, from } => self.close_rest(keep, keep_too, from),
             Op::Open { dir, out, path, flags } => {
                 let fd = sys::openat(self.fd(dir)?, self.text(path)?, flags)?;
                 self.set(out, fd)
             }
             Op::WriteFile { dir, path, data } => files::write_file(self, dir, path, data),
-            Op::Write { slot, data } => sys::write(self.fd(slot)?, self.bytes(data)?),
+            Op::Mkdir { dir, out, name } => {
+                let fd = files::mkdir(self.fd(dir)?, self.text(name)?)?;
+                self.set(out, fd)
+            }
             Op::Resolve { root, out, path } => {
                 let fd = files::resolve(self.fd(root)?, self.text(path)?)?;
                 self.set(out, fd)
@@ -155,10 +158,7 @@ impl Machine {
             }
             Op::RootPropagation { propagation } => mounts::root_propagation(propagation),
             Op::PrivateParent { path } => mounts::private_parent(self.text(path)?),
-            Op::MoveMount { mount, target } => {
-                sys::move_mount(self.fd(mount)?, self.fd(target)?)?;
-                self.close(target)
-            }
+            Op::MoveMount { mount, target } => sys::move_mount(self.fd(mount)?, self.fd(target)?),
             Op::MaskPath { root, null, empty, path } => mounts::mask(self, root, null, empty, path),
             Op::ReadonlyPath { root, path } => mounts::readonly(self.fd(root)?, self.text(path)?),
             Op::PivotRoot { root } => mounts::pivot_root(self.fd(root)?),
@@ -203,6 +203,24 @@ impl Machine {
     pub fn close(&mut self, slot: Slot) -> Result<()> {
         sys::close(self.fd(slot)?);
         self.set(slot, -1)
+    }
+
+    /// Closes the gaps between the kept descriptors, in whatever order they are.
+    fn close_rest(&mut self, keep: Slot, keep_too: Slot, from: u32) -> Result<()> {
+        let kept = |slot: Slot| if slot == Slot::NONE { u32::MAX } else { self.fd_or_none(slot) as u32 };
+        let (a, b) = (kept(keep), kept(keep_too));
+        let (low, high) = if a < b { (a, b) } else { (b, a) };
+        sys::close_on_exec_from(from)?;
+        let mut start = from;
+        for kept in [low, high] {
+            if kept > start {
+                sys::close_range(start, kept.saturating_sub(1))?;
+            }
+            if kept >= start {
+                start = kept.saturating_add(1);
+            }
+        }
+        if high == u32::MAX { Ok(()) } else { sys::close_range(start, u32::MAX) }
     }
 
     /// A string of the plan.

@@ -20,7 +20,6 @@ pub fn fsmount(machine: &mut Machine, fs: Slot, out: Slot, attributes: u32) -> R
     let fd = machine.fd(fs)?;
     let mounted = sys::fsconfig_create(fd).and_then(|()| sys::fsmount(fd, attributes));
     let mount = machine.explained_by(fs, mounted)?;
-    machine.close(fs)?;
     machine.set(out, mount)
 }
 

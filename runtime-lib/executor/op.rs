@@ -290,14 +290,15 @@ ops! {
     Close { slot: Slot }
     /// dup3(slot, to, 0): a standard stream.
     Dup { slot: Slot, to: u32 }
-    /// close_range(from, ~0, CLOSE_RANGE_CLOEXEC) (CVE-2024-21626).
-    CloseOnExec { from: u32 }
+    /// Closes every descriptor from `from` on but these two, which the exec will close: nothing else
+    /// can get in (CVE-2024-21626).
+    CloseRest { keep: Slot, keep_too: Slot, from: u32 }
     /// openat(dir, path, flags) in a tree no container can write: the host's, or a private procfs.
     Open { dir: Slot, out: Slot, path: Text, flags: u32 }
     /// Opens an existing file without following symlinks out of `dir`, writes, closes.
     WriteFile { dir: Slot, path: Text, data: Bytes }
-    /// write(slot, data).
-    Write { slot: Slot, data: Bytes }
+    /// mkdirat, then opens the directory with O_PATH, following nothing.
+    Mkdir { dir: Slot, out: Slot, name: Text }
     /// openat2(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS).
     Resolve { root: Slot, out: Slot, path: Text }
     /// Resolves like `Resolve`, creating what is missing component by component.
@@ -322,7 +323,7 @@ ops! {
     FsconfigString { fs: Slot, key: Text, value: Text }
     /// fsconfig(fs, FSCONFIG_SET_FLAG, key).
     FsconfigFlag { fs: Slot, key: Text }
-    /// fsconfig(fs, FSCONFIG_CMD_CREATE), fsmount(fs, attributes), close(fs).
+    /// fsconfig(fs, FSCONFIG_CMD_CREATE), fsmount(fs, attributes).
     Fsmount { fs: Slot, out: Slot, attributes: u32 }
     /// mount_setattr(mount, "", AT_EMPTY_PATH | flags, ...). `userns` for MOUNT_ATTR_IDMAP.
     MountSetattr { mount: Slot, userns: Slot, flags: u32, set: u64, clear: u64, propagation: u64 }
@@ -330,7 +331,7 @@ ops! {
     RootPropagation { propagation: u64 }
     /// Makes the mount that holds `path` private, so that what is attached there does not propagate.
     PrivateParent { path: Text }
-    /// move_mount onto the object that `target` refers to. Closes `target`; `mount` stays open.
+    /// move_mount onto the object that `target` refers to.
     MoveMount { mount: Slot, target: Slot }
     /// Hides a path of the container: a file under /dev/null, a directory under an empty tmpfs.
     /// The first directory takes `empty` itself, later ones clones of it. A missing path is fine.

@@ -245,6 +245,11 @@ pub fn close_on_exec_from(from: u32) -> Result<()> {
     unit(plain(CLOSE_RANGE, [from as usize, u32::MAX as usize, CLOSE_RANGE_CLOEXEC, 0, 0, 0]))
 }
 
+/// Closes the descriptors from `first` to `last`.
+pub fn close_range(first: u32, last: u32) -> Result<()> {
+    unit(plain(CLOSE_RANGE, [first as usize, last as usize, 0, 0, 0, 0]))
+}
+
 pub fn openat(dir: Fd, path: &CStr, flags: u32) -> Result<Fd> {
     fd(call!(nr::OPENAT, dir, path.as_ptr(), flags))
 }

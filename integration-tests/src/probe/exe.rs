@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::sys::statvfs::{FsFlags, fstatvfs};
 use serde_json::{Value, json};
 
 /// Whether a descriptor number is in use.
@@ -22,7 +23,9 @@ pub fn hunt(last: &str) -> Value {
     println!("ready");
     let mut held: BTreeMap<(u64, u64), (File, String)> = BTreeMap::new();
     let end = Instant::now() + Duration::from_secs(10);
-    while !held.values().any(|(_, link)| link == last) && Instant::now() < end {
+    // By inode: between reading a link and opening it a process may run something else.
+    let last = std::fs::metadata(last).map(|m| (m.dev(), m.ino())).unwrap_or_default();
+    while !held.contains_key(&last) && Instant::now() < end {
         for (link, file) in foreign_executables() {
             if let Ok(meta) = file.metadata() {
                 held.entry((meta.dev(), meta.ino())).or_insert((file, link));
@@ -54,6 +57,8 @@ fn describe(id: (u64, u64), file: &File, link: &str) -> Value {
     let seals =
         opened.as_ref().ok().map(|f| unsafe { libc::fcntl(f.as_raw_fd(), libc::F_GET_SEALS) });
     json!({
+        // A program that runs gives ETXTBSY before the kernel looks whether the mount is read-only.
+        "read_only": fstatvfs(file).is_ok_and(|v| v.flags().contains(FsFlags::ST_RDONLY)),
         "dev": id.0,
         "ino": id.1,
         "link": link,

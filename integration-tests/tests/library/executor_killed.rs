@@ -38,7 +38,7 @@ fn under_fire(spare: i32, work: impl FnOnce()) -> usize {
         let killers = [(); 2].map(|()| scope.spawn(|| kill_executors(&stop, &killed, spare)));
         work();
         stop.store(true, Ordering::Relaxed);
-        killers.map(|killer| killer.join().unwrap());
+        killers.into_iter().for_each(|killer| killer.join().unwrap());
     });
     killed.into_inner()
 }

@@ -1,7 +1,7 @@
 //! A container's cgroup: made, joined, asked, frozen, killed, removed.
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::signal::Signal;
@@ -14,7 +14,7 @@ use super::freezer::{self, Freeze};
 use super::inherit::{enable_controllers, inherit_cpuset};
 use super::layout::Mode;
 use super::paths::{Paths, Place};
-use super::remove::{Made, remove_dirs, remove_made};
+use super::remove::{Made, remove_dirs, remove_empty, remove_made};
 use super::{kill, tree};
 use crate::error::{Error, Result};
 
@@ -136,21 +136,10 @@ impl Cgroup {
         remove_made(std::mem::take(&mut self.made));
     }
 
-    /// The `tasks` file of every v1 hierarchy, for the container's first process to write `0` to
-    /// while it has one thread. `cgroup.procs` would do the same, but takes the lock that keeps
-    /// all the machine's processes from forking, for which the kernel waits out an RCU grace
-    /// period: 10 ms where nothing else did so lately. A thread that moves itself needs no lock.
-    pub(crate) fn join_fds(&self) -> Result<Vec<OwnedFd>> {
-        let mut fds = Vec::with_capacity(self.paths.v1.len());
-        for place in &self.paths.v1 {
-            let file = place.dir.join("tasks");
-            match open(&file, OFlag::O_WRONLY | OFlag::O_CLOEXEC, FileMode::empty()) {
-                Ok(fd) => fds.push(fd),
-                Err(e) if denies(e) && self.can_do_without(place) => {}
-                Err(e) => return Err(Error::system("open", file.display(), e)),
-            }
-        }
-        Ok(fds)
+    /// The `tasks` file of every v1 hierarchy, and whether the container can do without it.
+    pub(crate) fn tasks(&self) -> Vec<(PathBuf, bool)> {
+        let of = |place: &Place| (place.dir.join("tasks"), self.can_do_without(place));
+        self.paths.v1.iter().map(of).collect()
     }
 
     /// The directory in the v2 hierarchy, also a hybrid host's, for `CLONE_INTO_CGROUP`.
@@ -186,6 +175,11 @@ impl Cgroup {
     /// Lets all processes run on.
     pub(crate) fn thaw(&self) -> Result<()> {
         freezer::thaw(&self.paths)
+    }
+
+    /// Removes it if no process is in it and nothing below it, without waiting.
+    pub(crate) fn remove_if_empty(&self) -> Result<(), Errno> {
+        self.paths.places().try_for_each(|place| remove_empty(&place.dir))
     }
 
     /// Removes it and all below it from every hierarchy. Waits a little for processes that are

@@ -1,5 +1,4 @@
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -203,15 +202,15 @@ fn wait_until(mut done: impl FnMut() -> bool) {
 }
 
 #[test]
-fn real_the_join_fds_move_a_single_threaded_process() {
+fn real_the_tasks_files_move_a_single_threaded_process() {
     let Some(real) = Real::new("join") else { return };
-    let fds = real.0.join_fds().unwrap();
-    assert_eq!(fds.len(), real.0.paths().v1.len());
+    let tasks = real.0.tasks();
+    assert_eq!(tasks.len(), real.0.paths().v1.len());
     let unified = real.0.unified_fd().unwrap();
     assert_eq!(unified.is_some(), real.0.paths().unified.is_some());
     let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-    for fd in fds {
-        fs::File::from(fd).write_all(child.id().to_string().as_bytes()).unwrap();
+    for (file, _) in tasks {
+        fs::write(file, child.id().to_string()).unwrap();
     }
     let joined = fs::read_to_string(format!("/proc/{}/cgroup", child.id())).unwrap();
     child.kill().unwrap();

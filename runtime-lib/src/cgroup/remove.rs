@@ -33,6 +33,14 @@ pub(super) fn remove_made(made: Vec<Made>) {
     }
 }
 
+/// Removes one cgroup unless it is in use; what is gone already is no error.
+pub(super) fn remove_empty(dir: &Path) -> Result<(), Errno> {
+    match unlinkat(AT_FDCWD, dir, UnlinkatFlags::RemoveDir) {
+        Err(e) if tree::is_gone(e) => Ok(()),
+        done => done,
+    }
+}
+
 /// Removes cgroups with all below them. One deadline for all, since they wait for the same
 /// processes; one that fails does not keep the others.
 pub(super) fn remove_dirs(mut dirs: Vec<&Path>) -> Result<()> {

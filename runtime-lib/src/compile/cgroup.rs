@@ -1,19 +1,28 @@
 //! Joining cgroups, and showing them inside.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use crate::plan::op::Op;
-use crate::plan::{Builder, Source};
+use crate::plan::Builder;
+use crate::plan::op::{Op, Slot};
 
 /// What the plan has to know of the container's cgroups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CgroupShape {
     /// cgroup v2: clone3 puts the new process there (CLONE_INTO_CGROUP).
     pub into_cgroup: bool,
-    /// v1 and hybrid: so many `cgroup.procs` files, which the process itself writes to.
-    pub procs: usize,
+    /// v1 and hybrid: files that the process itself writes `0` to.
+    pub tasks: Vec<Tasks>,
     /// v1 and hybrid: the hierarchies, for a mount of type cgroup.
     pub hierarchies: Vec<Hierarchy>,
+}
+
+/// The `tasks` file of a v1 cgroup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tasks {
+    pub path: PathBuf,
+    /// Rootless: the container may do without it where permissions forbid it.
+    pub dispensable: bool,
 }
 
 /// A v1 hierarchy.
@@ -27,14 +36,22 @@ pub(crate) struct Hierarchy {
     pub path: PathBuf,
 }
 
-/// The process joins by itself: no waiting for the runtime, and "0" needs no pid.
+/// The process joins by itself: no waiting for the runtime, and "0" needs no pid. `tasks` rather than
+/// `cgroup.procs`: the same for a process of one thread, but without the lock that keeps all the
+/// machine's processes from forking, for which the kernel waits out an RCU grace period (10 ms where
+/// nobody did so lately).
 pub(super) fn join(plan: &mut Builder, shape: &CgroupShape) {
+    const DENIED: [u8; 3] = [1, 13, 30]; // EPERM, EACCES, EROFS
     plan.origin("linux.cgroupsPath");
-    let slots: Vec<_> = (0..shape.procs).map(|n| plan.input(Source::CgroupProcs(n))).collect();
-    for slot in slots {
-        let data = plan.bytes("0");
-        plan.push(Op::Write { slot, data });
-        plan.close(slot);
+    let data = plan.bytes("0");
+    for Tasks { path, dispensable } in &shape.tasks {
+        let path = plan.text(path.as_os_str().as_bytes());
+        let write = Op::WriteFile { dir: Slot::CWD, path, data };
+        if *dispensable {
+            plan.push_or_skip(write, DENIED);
+        } else {
+            plan.push(write);
+        }
     }
     plan.origin("");
 }

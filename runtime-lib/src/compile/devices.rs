@@ -63,7 +63,7 @@ pub(super) fn populate(c: &mut Compiler<'_>) -> Result<()> {
     }
     let (name, to) = (c.plan.text("ptmx"), c.plan.text("pts/ptmx"));
     c.plan.push(Op::ReplaceWithSymlink { dir: dev, name, target: to });
-    c.plan.close(dev);
+    c.plan.done(dev);
     c.plan.origin("");
     Ok(())
 }
@@ -146,7 +146,7 @@ fn make(c: &mut Compiler<'_>, dev: Slot, node: &Node) {
     let Node { mode, dev: number, uid, gid, .. } = *node;
     c.plan.push(Op::Mknod { dir, name, mode, uid, gid, dev: number });
     if below {
-        c.plan.close(dir);
+        c.plan.done(dir);
     }
 }
 
@@ -160,6 +160,6 @@ fn bind(c: &mut Compiler<'_>, node: &Node) {
     let none = Slot::NONE;
     c.plan.push(Op::Target { root: c.root, out: target, like: none, kind: kind::FILE, path });
     c.plan.push(Op::MoveMount { mount, target });
-    c.plan.release(target);
-    c.plan.close(mount);
+    c.plan.done(target);
+    c.plan.done(mount);
 }

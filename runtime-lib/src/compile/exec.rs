@@ -5,6 +5,7 @@ use std::path::Path;
 
 use oci_spec::runtime::{Hook, Process, Spec};
 
+use super::Pinned;
 use super::cgroup::{self, CgroupShape};
 use super::credentials::Setgroups;
 use super::namespaces::{
@@ -33,11 +34,12 @@ pub(crate) struct ExecRequest<'a> {
 /// Compiles an exec: the way in, then the same end as a container's own process.
 pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     let mut plan = Builder::new();
-    let stdio = process::stdio_inputs(&mut plan, request.own_stdio);
+    let pinned =
+        Pinned { listener: None, stdio: process::stdio_inputs(&mut plan, request.own_stdio) };
     enter(&mut plan, request.spec, Some(request))?;
     let setgroups = if request.host.privileged() { Setgroups::Allowed } else { Setgroups::Unknown };
+    process::seal(&mut plan, &pinned, request.preserve_fds);
     let program = process::become_user(&mut plan, request.process, request.program, setgroups);
-    process::seal(&mut plan, &stdio, request.preserve_fds);
     process::lookup(&mut plan, &program);
     plan.runtime(RuntimeStep::AwaitExec);
     process::exec(&mut plan, &program);
@@ -49,7 +51,7 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
 /// them, before the root is switched (the hook's path is one of the host's).
 pub(crate) fn hook(spec: &Spec, hook: &Hook) -> Result<Plan> {
     let mut plan = Builder::new();
-    let stdio = process::stdio_inputs(&mut plan, true);
+    let pinned = Pinned { listener: None, stdio: process::stdio_inputs(&mut plan, true) };
     enter(&mut plan, spec, None)?;
     let path = plan.text(hook.path().as_os_str().as_bytes());
     let args: Vec<_> = hook.args().iter().flatten().map(|arg| plan.text(arg)).collect();
@@ -57,7 +59,7 @@ pub(crate) fn hook(spec: &Spec, hook: &Hook) -> Result<Plan> {
     let env: Vec<_> = hook.env().iter().flatten().map(|variable| plan.text(variable)).collect();
     let envp = plan.texts(&env);
     let candidates = plan.texts(&[path]);
-    process::seal(&mut plan, &stdio, 0);
+    process::seal(&mut plan, &pinned, 0);
     plan.push(Op::Lookup { candidates });
     plan.runtime(RuntimeStep::AwaitExec);
     plan.push(Op::Exec { argv, envp });
@@ -82,7 +84,7 @@ fn enter(plan: &mut Builder, spec: &Spec, exec: Option<&ExecRequest<'_>>) -> Res
     let ns = plan.input(Source::Pidfd);
     #[allow(clippy::cast_possible_truncation)] // all CLONE_NEW* are 32-bit
     plan.push(Op::Setns { ns, flags: flags as u32 });
-    plan.close(ns);
+    plan.done(ns);
     if flags & (CLONE_NEWPID | CLONE_NEWTIME) != 0 {
         namespaces::clone(plan, 0);
     }

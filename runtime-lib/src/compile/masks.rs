@@ -45,7 +45,7 @@ fn sysctl(c: &mut Compiler<'_>) -> Result<()> {
         c.plan.push(Op::WriteFile { dir: proc, path, data });
     }
     c.plan.origin("linux.sysctl");
-    c.plan.close(proc);
+    c.plan.done(proc);
     Ok(())
 }
 
@@ -59,7 +59,7 @@ fn detached(c: &mut Compiler<'_>, fstype: &str, data: &[(&str, &str)], attribute
     }
     let out = c.plan.slot();
     c.plan.push(Op::Fsmount { fs, out, attributes });
-    c.plan.release(fs);
+    c.plan.done(fs);
     out
 }
 
@@ -95,6 +95,6 @@ fn masked_paths(c: &mut Compiler<'_>) {
         c.plan.push(Op::MaskPath { root: c.root, null, empty, path });
     }
     c.plan.origin("linux.maskedPaths");
-    c.plan.close(null);
-    c.plan.close(empty);
+    c.plan.done(null);
+    c.plan.done(empty);
 }

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use oci_spec::runtime::{Hook, Process, Spec};
 
-pub(crate) use cgroup::{CgroupShape, Hierarchy};
+pub(crate) use cgroup::{CgroupShape, Hierarchy, Tasks};
 pub(crate) use exec::{ExecRequest, exec, hook};
 
 use crate::error::Result;

@@ -59,7 +59,7 @@ pub(super) fn make_read_only(plan: &mut Builder, mounts: Vec<ReadOnlyLater>) {
     for ReadOnlyLater { mount, origin } in mounts {
         plan.origin(origin);
         attributes(plan, mount, 0, [MOUNT_ATTR_RDONLY, 0]);
-        plan.close(mount);
+        plan.done(mount);
     }
     plan.origin("");
 }
@@ -89,7 +89,7 @@ fn bind(c: &mut Compiler<'_>, entry: &Entry<'_>) {
     attributes(&mut c.plan, mount, 0, [options.attr_set, options.attr_clear]);
     attach(c, entry, mount, kind::LIKE);
     finish(&mut c.plan, options, mount);
-    c.plan.close(mount);
+    c.plan.done(mount);
 }
 
 /// The container's root may lack the permission to reach a source: then a privileged runtime opens
@@ -130,7 +130,7 @@ fn filesystem(c: &mut Compiler<'_>, entry: &Entry<'_>, typ: &str) -> Option<Read
     if postpone {
         return Some(ReadOnlyLater { mount, origin: entry.origin.clone() });
     }
-    c.plan.close(mount);
+    c.plan.done(mount);
     None
 }
 
@@ -173,21 +173,17 @@ fn new_mount(
     let out = plan.slot();
     #[allow(clippy::cast_possible_truncation)] // MOUNT_ATTR_* of fsmount are 32-bit
     plan.push(Op::Fsmount { fs, out, attributes: set as u32 });
-    plan.release(fs);
+    plan.done(fs);
     out
 }
 
 fn attach(c: &mut Compiler<'_>, entry: &Entry<'_>, mount: Slot, wanted: u16) {
     let path = c.plan.text(entry.destination.as_os_str().as_bytes());
-    attach_at(c, path, mount, wanted);
-}
-
-fn attach_at(c: &mut Compiler<'_>, path: crate::plan::op::Text, mount: Slot, wanted: u16) {
     let target = c.plan.slot();
     let like = if wanted == kind::LIKE { mount } else { Slot::NONE };
     c.plan.push(Op::Target { root: c.root, out: target, like, kind: wanted, path });
     c.plan.push(Op::MoveMount { mount, target });
-    c.plan.release(target);
+    c.plan.done(target);
 }
 
 /// What can only be done to an attached mount, or concerns the whole tree.
@@ -227,7 +223,7 @@ fn remount(c: &mut Compiler<'_>, entry: &Entry<'_>) {
     let options = &entry.options;
     attributes(&mut c.plan, mount, 0, [options.attr_set, options.attr_clear]);
     finish(&mut c.plan, options, mount);
-    c.plan.close(mount);
+    c.plan.done(mount);
 }
 
 /// v2: the hierarchy (a bind mount where a user namespace without its own cgroup namespace may not
@@ -240,7 +236,7 @@ fn cgroup(c: &mut Compiler<'_>, entry: &Entry<'_>) {
             attributes(&mut c.plan, mount, 0, [entry.options.attr_set, entry.options.attr_clear]);
             attach(c, entry, mount, kind::DIRECTORY);
             finish(&mut c.plan, &entry.options, mount);
-            return c.plan.close(mount);
+            return c.plan.done(mount);
         }
         let postponed = filesystem(c, entry, "cgroup2");
         debug_assert!(postponed.is_none());
@@ -268,9 +264,12 @@ fn cgroup_v1(c: &mut Compiler<'_>, entry: &Entry<'_>, own_namespace: bool) {
             attributes(&mut c.plan, mount, 0, [set, entry.options.attr_clear]);
             mount
         };
-        let path = c.plan.text(entry.destination.join(&hierarchy.name).as_os_str().as_bytes());
-        attach_at(c, path, mount, kind::DIRECTORY);
-        c.plan.close(mount);
+        let target = c.plan.slot();
+        let name = c.plan.text(&hierarchy.name);
+        c.plan.push(Op::Mkdir { dir: base, out: target, name });
+        c.plan.push(Op::MoveMount { mount, target });
+        c.plan.done(target);
+        c.plan.done(mount);
         let parts = hierarchy.name.split(',').filter(|part| *part != hierarchy.name);
         for part in parts {
             let (name, target) = (c.plan.text(part), c.plan.text(&hierarchy.name));
@@ -279,5 +278,5 @@ fn cgroup_v1(c: &mut Compiler<'_>, entry: &Entry<'_>, own_namespace: bool) {
     }
     attributes(&mut c.plan, base, 0, [set & MOUNT_ATTR_RDONLY, 0]);
     finish(&mut c.plan, &entry.options, base);
-    c.plan.close(base);
+    c.plan.done(base);
 }

@@ -101,7 +101,7 @@ pub(super) fn join(plan: &mut Builder, namespaces: &Namespaces<'_>, host: &HostF
         plan.origin("linux.namespaces");
         #[allow(clippy::cast_possible_truncation)] // all CLONE_NEW* are 32-bit
         plan.push(Op::Setns { ns, flags: flag as u32 });
-        plan.close(ns);
+        plan.done(ns);
     }
     plan.origin("");
 }

@@ -77,9 +77,9 @@ fn write_oom_score_adj(plan: &mut Builder, adjustment: i32) {
 /// started without effect.
 pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     let process = c.request.spec.process().as_ref();
+    seal(&mut c.plan, pinned, c.request.preserve_fds);
     let setgroups = setgroups(c);
     let program = process.map(|process| become_user(&mut c.plan, process, None, setgroups));
-    seal(&mut c.plan, &pinned.stdio, c.request.preserve_fds);
     if let Some(program) = &program {
         lookup(&mut c.plan, program);
     }
@@ -223,14 +223,15 @@ fn candidates(plan: &mut Builder, name: &str, env: &[String]) -> List {
     plan.texts(&texts)
 }
 
-/// Standard streams into place, everything else to be closed by the exec.
-pub(super) fn seal(plan: &mut Builder, stdio: &[(Slot, u32)], preserve_fds: u32) {
+/// Standard streams into place, everything else closed. What is opened after this is close-on-exec.
+pub(super) fn seal(plan: &mut Builder, pinned: &Pinned, preserve_fds: u32) {
     plan.origin("stdio");
-    for (slot, number) in stdio {
+    for (slot, number) in &pinned.stdio {
         plan.push(Op::Dup { slot: *slot, to: *number });
     }
     plan.origin("");
-    plan.push(Op::CloseOnExec { from: 3 + preserve_fds });
+    let keep_too = pinned.listener.unwrap_or(Slot::NONE);
+    plan.push(Op::CloseRest { keep: Slot::CONTROL, keep_too, from: 3 + preserve_fds });
 }
 
 /// Found already before `start`: a missing program is an error of `create`, as engines expect.

@@ -35,7 +35,7 @@ pub(super) fn prepare(c: &mut Compiler<'_>) -> Result<()> {
     let target = c.plan.slot();
     c.plan.push(Op::Open { dir: Slot::CWD, out: target, path, flags: O_PATH_DIRECTORY });
     c.plan.push(Op::MoveMount { mount: c.root, target });
-    c.plan.release(target);
+    c.plan.done(target);
     c.plan.origin("");
     Ok(())
 }
@@ -78,7 +78,7 @@ pub(super) fn working_directory(c: &mut Compiler<'_>) {
     let path = c.plan.text(cwd.as_os_str().as_bytes());
     let out = c.plan.slot();
     c.plan.push(Op::Target { root: c.root, out, like: Slot::NONE, kind: kind::DIRECTORY, path });
-    c.plan.close(out);
+    c.plan.done(out);
     c.plan.origin("");
 }
 
@@ -104,7 +104,7 @@ pub(super) fn switch(c: &mut Compiler<'_>) {
         set_attributes(c, 0, MOUNT_ATTR_RDONLY, 0);
     }
     c.plan.origin("");
-    c.plan.close(root);
+    c.plan.done(root);
 }
 
 fn set_attributes(c: &mut Compiler<'_>, flags: u32, set: u64, propagation: u64) {

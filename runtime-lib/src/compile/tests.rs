@@ -1,1 +1,207 @@
+//! Plans are reviewed text: `tests/plans/NAME.json` compiles to `NAME.plan`. `BLESS=1` writes the plans
+//! anew; the diff is then for a person to read, since order is what security hangs on here.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Process;
+
+use super::cgroup::Hierarchy;
+use super::*;
+use crate::plan::op::Op;
+use crate::spec::parse;
+use crate::validate::{HostLimits, validate};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+fn spec(path: &Path) -> Spec {
+    parse(&fs::read(path).unwrap(), path).unwrap()
+}
+
+/// Host by name: `NAME@user.json` is compiled for an ordinary user, `NAME@v2.json` for cgroup v2.
+fn host(name: &str) -> HostFacts {
+    let user = name.ends_with("@user");
+    HostFacts {
+        euid: if user { 1000 } else { 0 },
+        egid: if user { 1000 } else { 0 },
+        in_user_namespace: false,
+        rootless: user,
+        kcore: true,
+    }
+}
+
+fn cgroups(name: &str) -> CgroupShape {
+    if name.ends_with("@v2") {
+        return CgroupShape { into_cgroup: true, ..CgroupShape::default() };
+    }
+    if name.ends_with("@user") {
+        return CgroupShape::default();
+    }
+    let hierarchy = |name: &str, option: &str| Hierarchy {
+        name: name.into(),
+        options: option.split(',').map(str::to_owned).collect(),
+        path: PathBuf::from(format!("/sys/fs/cgroup/{name}/c")),
+    };
+    CgroupShape {
+        into_cgroup: false,
+        tasks: vec![
+            Tasks { path: "/sys/fs/cgroup/cpu,cpuacct/c/tasks".into(), dispensable: false },
+            Tasks { path: "/sys/fs/cgroup/systemd/c/tasks".into(), dispensable: true },
+        ],
+        hierarchies: vec![
+            hierarchy("cpu,cpuacct", "cpu,cpuacct"),
+            hierarchy("systemd", "name=systemd"),
+        ],
+    }
+}
+
+fn compiled(path: &Path) -> Plan {
+    let name = path.file_stem().unwrap().to_str().unwrap();
+    let (spec, host, cgroup) = (spec(path), host(name), cgroups(name));
+    validate(&spec, &HostLimits { euid: host.euid })
+        .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let request = Request {
+        spec: &spec,
+        bundle: Path::new("/bundle"),
+        rootfs: Path::new("/bundle/rootfs"),
+        host: &host,
+        cgroup: &cgroup,
+        wait_for_start: !name.starts_with("run-"),
+        own_stdio: name.starts_with("stdio"),
+        preserve_fds: 0,
+        no_pivot: name.starts_with("no-pivot"),
+    };
+    if name.starts_with("exec-") {
+        let process = Process::default();
+        let process = spec.process().as_ref().unwrap_or(&process);
+        return exec(&ExecRequest {
+            spec: &spec,
+            process,
+            program: None,
+            host: &host,
+            cgroup: &cgroup,
+            own_stdio: false,
+            preserve_fds: 0,
+        })
+        .unwrap();
+    }
+    create(&request).unwrap()
+}
+
+fn configs() -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder("plans")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn plans_are_as_reviewed() {
+    for path in configs() {
+        let plan = compiled(&path).to_string();
+        let file = path.with_extension("plan");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&file, &plan).unwrap();
+        }
+        let reviewed = fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(plan, reviewed, "{} differs; BLESS=1 writes it anew", file.display());
+    }
+}
+
+#[test]
+fn every_op_stands_in_a_reviewed_plan() {
+    let used: BTreeSet<&str> = configs()
+        .iter()
+        .flat_map(|path| compiled(path).steps)
+        .map(|planned| planned.step.op.name())
+        .collect();
+    // Only large plans close as they go, see the next test.
+    let used = |name: &str| used.contains(name) || name == "Close";
+    let unused: Vec<_> = Op::NAMES.iter().filter(|name| !used(name)).collect();
+    assert!(unused.is_empty(), "no plan in tests/plans has {unused:?}");
+}
+
+#[test]
+fn a_plan_with_a_thousand_mounts_closes_as_it_goes() {
+    let mount = r#"{"destination": "/m", "source": "/srv", "options": ["bind"]}"#;
+    let mounts = vec![mount; 1000].join(",");
+    let json = format!(
+        r#"{{"ociVersion": "1.0.0", "root": {{"path": "r"}}, "mounts": [{mounts}],
+            "linux": {{"namespaces": [{{"type": "mount"}}]}}}}"#
+    );
+    let spec = parse(json.as_bytes(), Path::new("c")).unwrap();
+    let (host, cgroup) = (host("x"), cgroups("x"));
+    let plan = create(&Request {
+        spec: &spec,
+        bundle: Path::new("/b"),
+        rootfs: Path::new("/b/r"),
+        host: &host,
+        cgroup: &cgroup,
+        wait_for_start: true,
+        own_stdio: false,
+        preserve_fds: 0,
+        no_pivot: false,
+    })
+    .unwrap();
+    let close = |p: &&crate::plan::PlannedStep| matches!(p.step.op, Op::Close { .. });
+    assert!(plan.steps.iter().filter(close).count() > 1500);
+}
+
+#[test]
+fn steps_survive_encoding() {
+    use crate::plan::op::Step;
+    for path in configs() {
+        for planned in compiled(&path).steps {
+            assert_eq!(Step::decode(&planned.step.encode()), Some(planned.step));
+        }
+    }
+    assert_eq!(Step::decode(&[0xff; Step::SIZE]), None);
+    assert_eq!(Step::decode(&[0; Step::SIZE - 1]), None);
+}
+
+#[test]
+fn the_realistic_configs_compile_on_every_kind_of_host() {
+    for entry in fs::read_dir(folder("configs")).unwrap() {
+        let spec = spec(&entry.unwrap().path());
+        for kind in ["x", "x@v2", "x@user"] {
+            let (host, cgroup) = (host(kind), cgroups(kind));
+            create(&Request {
+                spec: &spec,
+                bundle: Path::new("/b"),
+                rootfs: Path::new("/b/rootfs"),
+                host: &host,
+                cgroup: &cgroup,
+                wait_for_start: true,
+                own_stdio: true,
+                preserve_fds: 3,
+                no_pivot: false,
+            })
+            .unwrap();
+        }
+    }
+}
+
+#[test]
+fn nothing_is_mounted_without_a_mount_namespace() {
+    let json = br#"{"ociVersion": "1.0.0", "root": {"path": "rootfs"},
+        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]}"#;
+    let spec = parse(json, Path::new("c")).unwrap();
+    let (host, cgroup) = (host("x"), cgroups("x"));
+    let request = Request {
+        spec: &spec,
+        bundle: Path::new("/b"),
+        rootfs: Path::new("/b/rootfs"),
+        host: &host,
+        cgroup: &cgroup,
+        wait_for_start: true,
+        own_stdio: false,
+        preserve_fds: 0,
+        no_pivot: false,
+    };
+    let refused = create(&request).unwrap_err().to_string();
+    assert!(refused.starts_with("mounts: needs a mount namespace"), "{refused}");
+}

@@ -8,7 +8,7 @@ use oci_spec::runtime::LinuxDeviceCgroup;
 use super::hooks::HookContext;
 use super::{CreateOptions, Process, Runtime, files};
 use crate::cgroup::{Cgroup, Layout, Paths, devices};
-use crate::compile::{self, CgroupShape, Hierarchy, Request};
+use crate::compile::{self, CgroupShape, Hierarchy, Request, Tasks};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::id::ContainerId;
@@ -101,13 +101,14 @@ impl Draft {
             annotations: annotations.into_iter().collect::<BTreeMap<_, _>>(),
             cgroup: self.paths.clone(),
             namespaces: self.namespace_names(),
+            poststop: !compile::hooks(&self.bundle.spec, HookKind::Poststop).is_empty(),
         }
     }
 }
 
 pub(super) fn plan(runtime: &Runtime, id: &ContainerId, bundle: &Path) -> Result<String> {
     let draft = Draft::read(runtime, id, bundle)?;
-    let shape = shape(&draft.layout, &draft.paths, draft.paths.v1.len());
+    let shape = shape(&draft.layout, &Cgroup::open(draft.paths.clone()));
     Ok(compile::create(&draft.request(&shape))?.to_string())
 }
 
@@ -156,8 +157,7 @@ impl Site {
         let cgroup = self.cgroup.insert(Cgroup::create(draft.paths.clone())?);
         record.cgroup = cgroup.paths().clone();
         devices::apply(cgroup.paths(), device_rules(draft), draft.host.in_user_namespace)?;
-        let procs = cgroup.join_fds()?;
-        let shape = shape(&draft.layout, cgroup.paths(), procs.len());
+        let shape = shape(&draft.layout, cgroup);
         let stdio = options.stdio.into_fds();
         let plan = compile::create(&Request {
             wait_for_start: mode == Mode::Create,
@@ -170,7 +170,6 @@ impl Site {
             &plan,
             Prepare {
                 cgroup_dir: cgroup.unified_fd()?,
-                cgroup_procs: procs,
                 listener: match mode {
                     Mode::Create => Some(files::listen_for_start(entry)?),
                     Mode::Run => None,
@@ -264,7 +263,8 @@ fn device_rules(draft: &Draft) -> &[LinuxDeviceCgroup] {
 }
 
 /// What compile has to know of the cgroups.
-pub(super) fn shape(layout: &Layout, paths: &Paths, procs: usize) -> CgroupShape {
+fn shape(layout: &Layout, cgroup: &Cgroup) -> CgroupShape {
+    let paths = cgroup.paths();
     let hierarchies = layout.v1.iter().filter_map(|hierarchy| {
         let place = paths.v1.iter().find(|place| place.mount == hierarchy.mount)?;
         Some(Hierarchy {
@@ -273,5 +273,15 @@ pub(super) fn shape(layout: &Layout, paths: &Paths, procs: usize) -> CgroupShape
             path: place.dir.clone(),
         })
     });
-    CgroupShape { into_cgroup: paths.unified.is_some(), procs, hierarchies: hierarchies.collect() }
+    CgroupShape { hierarchies: hierarchies.collect(), ..joining(cgroup) }
+}
+
+/// How a process gets into the cgroups.
+pub(super) fn joining(cgroup: &Cgroup) -> CgroupShape {
+    let tasks = cgroup.tasks().into_iter();
+    CgroupShape {
+        into_cgroup: cgroup.paths().unified.is_some(),
+        tasks: tasks.map(|(path, dispensable)| Tasks { path, dispensable }).collect(),
+        hierarchies: Vec::new(),
+    }
 }

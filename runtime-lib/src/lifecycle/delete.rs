@@ -32,10 +32,9 @@ pub(super) fn delete(container: &Container, force: bool) -> Result<()> {
     };
     check_status(&entry, &record, &lock, force)?;
     end(&record)?;
-    Cgroup::open(record.cgroup.clone()).remove()?;
-    let spec = frozen_config(&entry);
+    let spec = if record.poststop { frozen_config(&entry).ok() } else { None };
     entry.remove()?;
-    if let Ok(spec) = spec {
+    if let Some(spec) = spec {
         poststop(container, &spec, &record);
     }
     Ok(())
@@ -67,19 +66,25 @@ fn check_status(entry: &Entry, record: &Record, lock: &Lock, force: bool) -> Res
     }
 }
 
-/// Kills the init, then all that its cgroup still holds: a container without its own pid namespace
-/// does not die with its init, and a create that was killed may have left a process behind.
+/// Kills the init, then all that its cgroup still holds, and removes the cgroup. A pid namespace of
+/// the container's own has died with its init; otherwise processes may be left.
 fn end(record: &Record) -> Result<()> {
+    let cgroup = Cgroup::open(record.cgroup.clone());
+    // Without a pid there was no more than an executor, which ends when its runtime does; and the
+    // cgroup may not have been checked yet to be nobody else's.
+    if record.pid == 0 {
+        return cgroup.remove();
+    }
     let init = init_pidfd(record)?;
     if let Some(init) = &init {
         let _ = signal::send(init.as_fd(), Signal::KILL);
     }
-    // Without a pid there was no more than an executor, which ends when its runtime does; and the
-    // cgroup may not have been checked yet to be nobody else's.
-    if record.pid > 0 && !record.cgroup.is_empty() {
-        Cgroup::open(record.cgroup.clone()).kill_all(Signal::KILL)?;
+    if init.is_some() || record.shares_pids() || cgroup.remove_if_empty().is_err() {
+        cgroup.kill_all(Signal::KILL)?;
+        init.map_or(Ok(()), |init| wait_gone(record, init.as_fd()))?;
+        cgroup.remove()?;
     }
-    init.map_or(Ok(()), |init| wait_gone(record, init.as_fd()))
+    Ok(())
 }
 
 /// A zombie that its parent has not reaped yet counts as gone, and so does what only waits for

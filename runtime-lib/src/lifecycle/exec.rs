@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Capability, LinuxCapabilities, Process as SpecProcess, Spec};
 
+use super::create::joining;
 use super::start::{frozen_config, record_of};
 use super::{Container, ExecOptions, Process, files, init_pidfd};
 use crate::cgroup::Cgroup;
-use crate::compile::{self, CgroupShape, ExecRequest};
+use crate::compile::{self, ExecRequest};
 use crate::error::{Error, Result};
 use crate::launch::{NoLane, launch};
 use crate::prepare::{Prepare, check_preserved, prepare};
@@ -36,14 +37,9 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     let limits = HostLimits { euid: host.euid };
     validate_process(&process, &spec, &limits, Path::new("process.json"))?;
     let cgroup = Cgroup::open(record.cgroup.clone());
-    let procs = cgroup.join_fds()?;
     let cgroup_dir = cgroup.unified_fd()?;
     let stdio = options.stdio.into_fds();
-    let shape = CgroupShape {
-        into_cgroup: cgroup_dir.is_some(),
-        procs: procs.len(),
-        hierarchies: Vec::new(),
-    };
+    let shape = joining(&cgroup);
     let plan = compile::exec(&ExecRequest {
         spec: &spec,
         process: &process,
@@ -53,13 +49,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         own_stdio: stdio.is_some(),
         preserve_fds: options.preserve_fds,
     })?;
-    let from = Prepare {
-        cgroup_dir,
-        cgroup_procs: procs,
-        listener: None,
-        stdio,
-        pidfd: Some(init.as_fd()),
-    };
+    let from = Prepare { cgroup_dir, listener: None, stdio, pidfd: Some(init.as_fd()) };
     let child = launch(&plan, prepare(&plan, from)?, &mut NoLane)?;
     if let Some(path) = &options.pid_file {
         files::write_pid_file(path, child.pid)?;

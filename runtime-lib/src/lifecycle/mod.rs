@@ -58,7 +58,7 @@ impl Runtime {
         options: CreateOptions,
     ) -> Result<(Container, Process)> {
         let init = create::create(self, id, bundle, options, create::Mode::Create)?;
-        Ok((self.known(id), init))
+        Ok((self.handle(id), init))
     }
 
     /// Creates and starts in one go, without the detour over the start socket. The caller is the
@@ -73,7 +73,7 @@ impl Runtime {
         options: CreateOptions,
     ) -> Result<(Container, Process)> {
         let init = create::create(self, id, bundle, options, create::Mode::Run)?;
-        Ok((self.known(id), init))
+        Ok((self.handle(id), init))
     }
 
     /// The plan that [`Runtime::create`] would walk, as text for people. Environment values are
@@ -90,11 +90,11 @@ impl Runtime {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn container(&self, id: &ContainerId) -> Result<Container> {
-        let container = self.known(id);
+        let container = self.handle(id);
         container.entry().map(|_| container)
     }
 
-    fn known(&self, id: &ContainerId) -> Container {
+    fn handle(&self, id: &ContainerId) -> Container {
         Container { runtime: self.clone(), id: id.clone() }
     }
 

@@ -15,7 +15,13 @@ pub(crate) struct Builder {
     texts: HashMap<Vec<u8>, Text>,
     free: Vec<Slot>,
     next: u16,
+    /// Descriptors that are done with and left to the one `CloseRest`.
+    left_open: usize,
 }
+
+/// So many descriptors are left open until `CloseRest`, which closes all of them with two or three
+/// calls. More would come near to what RLIMIT_NOFILE commonly allows.
+const LEFT_OPEN: usize = 200;
 
 impl Builder {
     pub fn new() -> Self {
@@ -27,6 +33,7 @@ impl Builder {
             texts: HashMap::new(),
             free: Vec::new(),
             next: Slot::CONTROL.0 + 1,
+            left_open: 0,
         };
         builder.input_in(Slot::CONTROL, Source::Control);
         builder
@@ -68,15 +75,14 @@ impl Builder {
         slot
     }
 
-    /// Says that a step has closed the slot, or will not use it again.
-    pub fn release(&mut self, slot: Slot) {
-        self.free.push(slot);
-    }
-
-    /// Closes a slot.
-    pub fn close(&mut self, slot: Slot) {
-        self.push(Op::Close { slot });
-        self.release(slot);
+    /// Says that no further step uses the slot.
+    pub fn done(&mut self, slot: Slot) {
+        if self.left_open < LEFT_OPEN {
+            self.left_open += 1;
+        } else {
+            self.push(Op::Close { slot });
+            self.free.push(slot);
+        }
     }
 
     /// A slot that `prepare` fills. All of them are full from the first step on, so none can be one

@@ -24,6 +24,10 @@ fn slots(plan: &Plan) -> std::result::Result<(), String> {
                 return Err(at(&format!("slot {} is empty", slot.0)));
             }
         }
+        if let Op::CloseRest { keep, keep_too, .. } = planned.step.op {
+            let kept = |slot: usize| [keep, keep_too].iter().any(|k| usize::from(k.0) == slot);
+            open.iter_mut().enumerate().for_each(|(slot, open)| *open &= kept(slot));
+        }
         if let Some(slot) = closed(&planned.step.op) {
             set(&mut open, slot, false).ok_or(at("closes twice"))?;
         }
@@ -66,8 +70,6 @@ fn written(planned: &PlannedStep) -> Option<Slot> {
 fn closed(op: &Op) -> Option<Slot> {
     match *op {
         Op::Close { slot } => Some(slot),
-        Op::Fsmount { fs, .. } => Some(fs),
-        Op::MoveMount { target, .. } => Some(target),
         Op::Accept { listener } => Some(listener),
         _ => None,
     }

@@ -123,7 +123,7 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Setresuid { .. } | Op::Setresgid { .. }, Errno::EINVAL) => {
             Some("the id is not mapped in the user namespace")
         }
-        (Op::Write { .. }, Errno::ENOSPC) => Some("the cpuset has no cpus or mems"),
+        (Op::WriteFile { .. }, Errno::ENOSPC) => Some("the cpuset has no cpus or mems"),
         (Op::Capset { .. } | Op::AmbientSet { .. }, Errno::EPERM) => {
             Some("more capabilities than the runtime has itself")
         }

@@ -61,8 +61,6 @@ pub(crate) enum Source {
     StartListener,
     /// The caller's stdin, stdout or stderr, if it gave its own.
     Stdio(usize),
-    /// `cgroup.procs` of the n-th cgroup, for writing.
-    CgroupProcs(usize),
     /// A pidfd of the container's init: the handle to its namespaces.
     Pidfd,
     /// A namespace file, checked to be of the type.

@@ -25,8 +25,6 @@ static EXECUTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/executor"));
 pub(crate) struct Prepare<'a> {
     /// The container's cgroup v2 directory.
     pub cgroup_dir: Option<OwnedFd>,
-    /// `cgroup.procs` of the container's v1 cgroups.
-    pub cgroup_procs: Vec<OwnedFd>,
     /// The listening start socket.
     pub listener: Option<OwnedFd>,
     /// Stdin, stdout, stderr.
@@ -59,7 +57,6 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
         .map_err(|e| Error::system("socketpair for", "the control socket", e))?;
     let mut pool = Pool {
         executor: Some(executor),
-        procs: from.cgroup_procs.into_iter().map(Some).collect(),
         listener: from.listener,
         stdio: from.stdio.map(|streams| streams.map(Some)).unwrap_or_default(),
         pidfd: from.pidfd,
@@ -83,7 +80,6 @@ pub(crate) fn above_streams(fd: OwnedFd) -> Result<OwnedFd> {
 
 struct Pool<'a> {
     executor: Option<OwnedFd>,
-    procs: Vec<Option<OwnedFd>>,
     listener: Option<OwnedFd>,
     stdio: [Option<OwnedFd>; 3],
     pidfd: Option<BorrowedFd<'a>>,
@@ -97,9 +93,6 @@ impl Pool<'_> {
             Source::Control => self.executor.take().ok_or_else(missing),
             Source::StartListener => self.listener.take().ok_or_else(missing),
             Source::Stdio(n) => self.stdio.get_mut(*n).and_then(Option::take).ok_or_else(missing),
-            Source::CgroupProcs(n) => {
-                self.procs.get_mut(*n).and_then(Option::take).ok_or_else(missing)
-            }
             Source::Pidfd => {
                 let pidfd = self.pidfd.ok_or_else(missing)?;
                 pidfd.try_clone_to_owned().map_err(|e| Error::io("dup", "pidfd", &e))
@@ -181,4 +174,37 @@ pub(crate) fn check_preserved(count: u32) -> Result<()> {
 fn is_open(number: RawFd) -> bool {
     // Only looked at through /proc: borrowing a number that may be closed would be unsound.
     nix::sys::stat::lstat(format!("/proc/thread-self/fd/{number}").as_str()).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executor_is_small_and_static() {
+        const PT_INTERP: u32 = 3;
+        assert!(EXECUTOR.len() < 64 << 10, "{} bytes", EXECUTOR.len());
+        let half = |at: usize| u16::from_ne_bytes(EXECUTOR[at..at + 2].try_into().unwrap());
+        let table = u64::from_ne_bytes(EXECUTOR[32..40].try_into().unwrap());
+        let (size, count) = (usize::from(half(54)), usize::from(half(56)));
+        for n in 0..count {
+            let at = usize::try_from(table).unwrap() + n * size;
+            let kind = u32::from_ne_bytes(EXECUTOR[at..at + 4].try_into().unwrap());
+            assert_ne!(kind, PT_INTERP, "it wants a dynamic loader");
+        }
+    }
+
+    #[test]
+    fn sealed_files_cannot_be_changed() {
+        let file = sealed("test", b"content", false).unwrap();
+        assert_eq!(nix::unistd::write(&file, b"x"), Err(Errno::EPERM));
+        assert_eq!(nix::unistd::ftruncate(&file, 0), Err(Errno::EPERM));
+    }
+
+    #[test]
+    fn preserved_descriptors_have_to_be_open() {
+        assert!(check_preserved(0).is_ok());
+        let refused = check_preserved(100_000).unwrap_err().to_string();
+        assert!(refused.contains("is not open"), "{refused}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -45,11 +46,16 @@ fn find_rootfs(spec: &Spec, dir: &Path, file: &Path) -> Result<PathBuf> {
     let path = dir.join(root_path(spec).map_err(|(f, p)| config_error(file, f, p))?);
     let stat =
         |e: io::Error| refuse(format!("invalid rootfs: stat {}: {}", path.display(), io_text(&e)));
-    let rootfs = fs::canonicalize(&path).map_err(stat)?;
-    if !fs::metadata(&rootfs).map_err(stat)?.is_dir() {
-        return Err(refuse(format!("invalid rootfs: {} is not a directory", path.display())));
-    }
-    Ok(rootfs)
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(&path);
+    let rootfs = opened.map_err(|e| match e.kind() {
+        io::ErrorKind::NotADirectory => {
+            refuse(format!("invalid rootfs: {} is not a directory", path.display()))
+        }
+        _ => stat(e),
+    })?;
+    // The kernel has walked the path already and tells the result.
+    fs::read_link(format!("/proc/self/fd/{}", rootfs.as_raw_fd())).map_err(stat)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

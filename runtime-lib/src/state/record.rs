@@ -41,6 +41,9 @@ pub(crate) struct Record {
     /// The namespaces it does not share with the runtime, by the specification's names.
     #[serde(default)]
     pub(crate) namespaces: Vec<String>,
+    /// The config has poststop hooks.
+    #[serde(default)]
+    pub(crate) poststop: bool,
 }
 
 impl Record {
@@ -112,6 +115,7 @@ pub(super) fn sample(id: &str) -> Record {
         annotations: [("k".into(), "v".into())].into(),
         cgroup: Paths::default(),
         namespaces: vec!["pid".into()],
+        poststop: false,
     }
 }
 

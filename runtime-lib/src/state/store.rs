@@ -234,15 +234,22 @@ impl Entry {
     /// Removes the directory and the files in it. The caller holds the lock and drops it after;
     /// what is gone already is no error.
     pub(crate) fn remove(self) -> Result<()> {
-        self.remove_files()?;
+        for name in [RECORD, CONFIG] {
+            self.unlink(name)?;
+        }
         if self.is_removed()? {
             // Whoever removed it made room for a new one of the same name: leave that alone.
             return Ok(());
         }
-        match unlinkat(&self.root, self.id.as_str(), UnlinkatFlags::RemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => Ok(()),
-            Err(e) => Err(self.failed("rmdir", e)),
+        let remove = || unlinkat(&self.root, self.id.as_str(), UnlinkatFlags::RemoveDir);
+        match remove() {
+            Err(Errno::ENOTEMPTY | Errno::EEXIST) => {
+                self.remove_files()?;
+                remove()
+            }
+            other => other,
         }
+        .or_else(|e| if e == Errno::ENOENT { Ok(()) } else { Err(self.failed("rmdir", e)) })
     }
 
     fn remove_files(&self) -> Result<()> {
@@ -258,12 +265,16 @@ impl Entry {
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            match unlinkat(&self.dir, name, UnlinkatFlags::NoRemoveDir) {
-                Ok(()) | Err(Errno::ENOENT) => {}
-                Err(e) => return Err(self.failed_at("unlink", &name.to_string_lossy(), e)),
-            }
+            self.unlink(&name.to_string_lossy())?;
         }
         Ok(())
+    }
+
+    fn unlink(&self, name: &str) -> Result<()> {
+        match unlinkat(&self.dir, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(e) => Err(self.failed_at("unlink", name, e)),
+        }
     }
 
     fn read_file(&self, name: &str) -> Result<Option<Vec<u8>>> {

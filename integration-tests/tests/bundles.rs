@@ -1,0 +1,62 @@
+//! The sample bundles in `bundles/` do what their README says.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use integration_tests::{Bundle, Outcome, require};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../bundles")
+}
+
+fn run(name: &str, user: Option<u32>) -> Outcome {
+    let text = fs::read_to_string(folder().join(name).join("config.json")).unwrap();
+    let mut b = Bundle::new();
+    b.edit(|config| *config = serde_json::from_str(&text).unwrap());
+    if let Some(uid) = user {
+        b.as_user(uid);
+    }
+    b.run()
+}
+
+#[test]
+fn every_sample_bundle_is_in_the_readme_and_is_tested_here() {
+    let readme = fs::read_to_string(folder().join("README.md")).unwrap();
+    let mut names: Vec<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["hello", "limits", "rootless"]);
+    for name in names {
+        assert!(
+            readme.contains(&format!("| `{name}` |")),
+            "{name} has no line in bundles/README.md"
+        );
+    }
+}
+
+#[test]
+fn hello_says_hello() {
+    require!("root");
+    assert!(run("hello", None).ok().out().starts_with("Hello from a container"));
+}
+
+#[test]
+fn rootless_says_hello_to_an_ordinary_user() {
+    require!("root");
+    assert!(run("rootless", Some(1000)).ok().out().starts_with("Hello from a container"));
+}
+
+#[test]
+fn limits_are_found_by_the_process() {
+    require!("root");
+    let report = run("limits", None).ok().json();
+    assert_eq!(report["uid"], 1000);
+    assert_eq!(report["umask"], 0o077);
+    assert_eq!(report["groups"], serde_json::json!([2000]));
+    assert_eq!(report["oom_score_adj"], 500);
+    assert_eq!(report["rlimits"]["RLIMIT_NOFILE"], serde_json::json!([64, 128]));
+}
