@@ -14,7 +14,7 @@ use super::namespaces::{
 use super::process::{self, Dumpable};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
-use crate::plan::op::Op;
+use crate::plan::op::{Op, Text};
 use crate::plan::{Builder, Plan, RuntimeStep, Source};
 
 /// What runs in a container that is there already.
@@ -53,13 +53,35 @@ pub(crate) fn hook(spec: &Spec, hook: &Hook) -> Result<Plan> {
     let mut plan = Builder::new();
     let pinned = Pinned { listener: None, stdio: process::stdio_inputs(&mut plan, true) };
     enter(&mut plan, spec, None)?;
+    let env: Vec<_> = hook.env().iter().flatten().map(|variable| plan.text(variable)).collect();
+    run_hook(plan, &pinned, hook, &env)
+}
+
+/// Compiles a hook in the runtime's own namespaces: a child of the caller like others, in the bundle.
+/// Without `env` it has the runtime's environment, as with runc.
+pub(crate) fn host_hook(hook: &Hook, bundle: &Path, own_env: &[Vec<u8>]) -> Result<Plan> {
+    let mut plan = Builder::new();
+    let pinned = Pinned { listener: None, stdio: process::stdio_inputs(&mut plan, true) };
+    plan.runtime(RuntimeStep::Launch { flags: 0, into_cgroup: false });
+    plan.push(Op::ResetSignals {});
+    plan.origin("bundle");
+    let path = plan.text(bundle.as_os_str().as_bytes());
+    plan.push(Op::Chdir { again: 1, path });
+    plan.origin("");
+    let env: Vec<_> = match hook.env() {
+        Some(env) => env.iter().map(|variable| plan.text(variable)).collect(),
+        None => own_env.iter().map(|variable| plan.text(variable)).collect(),
+    };
+    run_hook(plan, &pinned, hook, &env)
+}
+
+fn run_hook(mut plan: Builder, pinned: &Pinned, hook: &Hook, env: &[Text]) -> Result<Plan> {
     let path = plan.text(hook.path().as_os_str().as_bytes());
     let args: Vec<_> = hook.args().iter().flatten().map(|arg| plan.text(arg)).collect();
     let argv = if args.is_empty() { plan.texts(&[path]) } else { plan.texts(&args) };
-    let env: Vec<_> = hook.env().iter().flatten().map(|variable| plan.text(variable)).collect();
-    let envp = plan.texts(&env);
+    let envp = plan.texts(env);
     let candidates = plan.texts(&[path]);
-    process::seal(&mut plan, &pinned, 0);
+    process::seal(&mut plan, pinned, 0);
     plan.push(Op::Lookup { candidates });
     plan.runtime(RuntimeStep::AwaitExec);
     plan.push(Op::Exec { argv, envp });

@@ -20,7 +20,7 @@ use std::path::Path;
 use oci_spec::runtime::{Hook, Process, Spec};
 
 pub(crate) use cgroup::{CgroupShape, Hierarchy, Tasks};
-pub(crate) use exec::{ExecRequest, exec, hook};
+pub(crate) use exec::{ExecRequest, exec, hook, host_hook};
 
 use crate::error::Result;
 use crate::host::HostFacts;

@@ -1,11 +1,8 @@
 //! Runs one hook: state on its stdin, a deadline, and what it says kept for the error.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,23 +12,23 @@ use super::{Child, End, NoLane, launch, wait_and_leave};
 use crate::error::{Error, Result};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, memory_file, prepare, sealed};
-use crate::signal::open_pidfd;
 
-/// One hook and where it runs.
+/// One hook and how to run it.
 pub(crate) struct HookRun<'a> {
     pub kind: HookKind,
     pub index: usize,
     pub hook: &'a Hook,
-    /// Working directory of hooks in the runtime's namespaces, as runc has it.
-    pub bundle: &'a Path,
+    pub plan: &'a Plan,
+    /// The init, for hooks in the container's namespaces.
+    pub pidfd: Option<BorrowedFd<'a>>,
     /// The state as JSON.
     pub state: &'a [u8],
-    /// Into the container's namespaces, or `None` for the runtime's.
-    pub inside: Option<(&'a Plan, Prepare<'a>)>,
 }
 
 /// Runs the hook to its end. Its streams are files in memory rather than pipes: a hook that does not
-/// read its state, writes much, or leaves a daemon behind cannot block or signal us.
+/// read its state, writes much, or leaves a daemon behind cannot block or signal us. Those outside of
+/// the container are started by the executor, too: it gives a pidfd that tells their end even if the
+/// program ignores SIGCHLD or reaps whatever ends.
 pub(crate) fn run(run: HookRun<'_>) -> Result<()> {
     let failed = |problem: String| Error::Hook {
         kind: run.kind.name(),
@@ -41,47 +38,17 @@ pub(crate) fn run(run: HookRun<'_>) -> Result<()> {
     };
     let state = sealed("teu-hook-state", run.state, false)?;
     let output = File::from(memory_file("teu-hook-output", false)?);
-    let started = match run.inside {
-        None => start(run.hook, run.bundle, state, &output).map_err(&failed)?,
-        Some((plan, mut inside)) => {
-            let out = || output.try_clone().map(OwnedFd::from);
-            let streams = out().and_then(|o| Ok([state, o, out()?]));
-            let streams = streams.map_err(|e| failed(e.to_string()))?;
-            inside.stdio = Some(streams);
-            launch(plan, prepare(plan, inside)?, &mut NoLane).map_err(|e| failed(e.to_string()))?
-        }
-    };
-    let status = wait(&started, run.hook.timeout());
-    match status.map_err(&failed)? {
+    let out = || output.try_clone().map(OwnedFd::from);
+    let stdio = out().and_then(|first| Ok([state, first, out()?]));
+    let stdio = stdio.map_err(|e| failed(e.to_string()))?;
+    let from = Prepare { pidfd: run.pidfd, stdio: Some(stdio), ..Prepare::default() };
+    let started = launch(run.plan, prepare(run.plan, from)?, &mut NoLane);
+    let started = started.map_err(|e| failed(e.to_string()))?;
+    match wait(&started, run.hook.timeout()).map_err(&failed)? {
         End::Exited(0) => Ok(()),
         End::Exited(code) => Err(failed(format!("exit status {code}{}", said(&output)))),
         End::Killed(signal) => Err(failed(format!("killed by signal {signal}{}", said(&output)))),
     }
-}
-
-/// In the runtime's namespaces. Without `env` the hook has the runtime's environment, as with runc.
-fn start(
-    hook: &Hook,
-    bundle: &Path,
-    state: OwnedFd,
-    output: &File,
-) -> std::result::Result<Child, String> {
-    let mut command = Command::new(hook.path());
-    command.current_dir(bundle);
-    if let Some((first, rest)) = hook.args().as_deref().and_then(<[String]>::split_first) {
-        command.arg0(first).args(rest);
-    }
-    if let Some(env) = hook.env() {
-        command.env_clear();
-        let pairs = env.iter().map(|v| v.split_once('=').unwrap_or((v.as_str(), "")));
-        command.envs(pairs);
-    }
-    let stream = || output.try_clone().map(Stdio::from).map_err(|e| e.to_string());
-    command.stdin(Stdio::from(state)).stdout(stream()?).stderr(stream()?);
-    let child = command.spawn().map_err(|e| e.to_string())?;
-    let pid = i32::try_from(child.id()).map_err(|e| e.to_string())?;
-    let pidfd = open_pidfd(pid).map_err(|e| e.to_string())?;
-    Ok(Child { pid, pidfd: Some(pidfd) })
 }
 
 /// `timeout` in seconds. A hook that is late is killed, by the drop of `Child`.

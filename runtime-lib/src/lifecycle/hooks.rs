@@ -1,8 +1,10 @@
 //! Runs the config's hooks with the state they are entitled to.
 
+use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{Hook, Process, Spec};
 use serde_json::json;
 
 use crate::compile::{self, CgroupShape, ExecRequest};
@@ -10,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::launch::{HookRun, run_hook};
 use crate::plan::{HookKind, Plan};
-use crate::prepare::Prepare;
 use crate::state::Record;
 
 /// What hooks are told, and where those that run inside find the container.
@@ -38,22 +39,17 @@ impl HookContext<'_> {
     fn run_one(&self, kind: HookKind, index: usize) -> Result<()> {
         let Some(hook) = compile::hooks(self.spec, kind).get(index) else { return Ok(()) };
         let state = self.state(kind)?;
-        let plan = self.plan(kind, index)?;
-        let inside = plan.as_ref().map(|plan| {
-            let pidfd = self.init.map(|(_, pidfd)| pidfd);
-            (plan, Prepare { pidfd, ..Prepare::default() })
-        });
-        let bundle = &self.record.bundle;
-        run_hook(HookRun { kind, index, hook, bundle, state: &state, inside })
+        let plan = self.plan(kind, hook)?;
+        let pidfd = self.init.map(|(_, pidfd)| pidfd);
+        run_hook(HookRun { kind, index, hook, plan: &plan, pidfd, state: &state })
     }
 
     /// createContainer hooks run in the container's namespaces with the runtime's privileges and
     /// the host's files. startContainer hooks are the container's own programs: they get what its
     /// process gets, and no more.
-    fn plan(&self, kind: HookKind, index: usize) -> Result<Option<Plan>> {
-        let Some(hook) = compile::hooks(self.spec, kind).get(index) else { return Ok(None) };
+    fn plan(&self, kind: HookKind, hook: &Hook) -> Result<Plan> {
         match kind {
-            HookKind::CreateContainer => compile::hook(self.spec, hook).map(Some),
+            HookKind::CreateContainer => compile::hook(self.spec, hook),
             HookKind::StartContainer => {
                 let mut process = self.spec.process().clone().unwrap_or_default();
                 Process::set_env(&mut process, Some(hook.env().clone().unwrap_or_default()));
@@ -69,9 +65,9 @@ impl HookContext<'_> {
                     own_stdio: true,
                     preserve_fds: 0,
                 };
-                compile::exec(&request).map(Some)
+                compile::exec(&request)
             }
-            _ => Ok(None),
+            _ => compile::host_hook(hook, &self.record.bundle, &environment()),
         }
     }
 
@@ -95,4 +91,11 @@ impl HookContext<'_> {
         });
         serde_json::to_vec(&state).map_err(|e| Error::unsupported("hooks", e.to_string()))
     }
+}
+
+/// The caller's environment.
+fn environment() -> Vec<Vec<u8>> {
+    let join =
+        |(name, value): (OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
+    std::env::vars_os().map(join).collect()
 }
