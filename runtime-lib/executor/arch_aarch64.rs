@@ -49,6 +49,10 @@ pub unsafe fn fill(to: *mut u8, byte: u8, len: usize) {
     }
 }
 
+/// open(2) flags that differ between architectures (asm/fcntl.h).
+pub const O_DIRECTORY: u32 = 0o40000;
+pub const O_NOFOLLOW: u32 = 0o100000;
+
 pub mod nr {
     pub const GETCWD: usize = 17;
     pub const DUP3: usize = 24;
@@ -64,7 +68,9 @@ pub mod nr {
     pub const FCHDIR: usize = 50;
     pub const CHROOT: usize = 51;
     pub const FCHOWNAT: usize = 54;
+    pub const FCHOWN: usize = 55;
     pub const OPENAT: usize = 56;
+    pub const KEYCTL: usize = 219;
     pub const CLOSE: usize = 57;
     pub const READ: usize = 63;
     pub const WRITE: usize = 64;

@@ -52,6 +52,10 @@ pub unsafe fn fill(to: *mut u8, byte: u8, len: usize) {
     }
 }
 
+/// open(2) flags that differ between architectures (asm/fcntl.h).
+pub const O_DIRECTORY: u32 = 0o200000;
+pub const O_NOFOLLOW: u32 = 0o400000;
+
 pub mod nr {
     pub const READ: usize = 0;
     pub const WRITE: usize = 1;
@@ -67,7 +71,9 @@ pub mod nr {
     pub const GETCWD: usize = 79;
     pub const CHDIR: usize = 80;
     pub const FCHDIR: usize = 81;
+    pub const FCHOWN: usize = 93;
     pub const UMASK: usize = 95;
+    pub const KEYCTL: usize = 250;
     pub const SETSID: usize = 112;
     pub const SETGROUPS: usize = 116;
     pub const SETRESUID: usize = 117;

@@ -8,9 +8,9 @@ use crate::op::{Bytes, Slot, Text, kind};
 use crate::sys::{self, Fd, Result, errno};
 
 const O_WRONLY: u64 = 1;
-const O_PATH_CLOEXEC: u64 = 0o10000000 | 0o2000000;
-const O_CLOEXEC: u64 = 0o2000000;
-const O_DIRECTORY: u64 = 0o200000;
+const O_PATH_CLOEXEC: u64 = (sys::O_PATH | sys::O_CLOEXEC) as u64;
+const O_CLOEXEC: u64 = sys::O_CLOEXEC as u64;
+const O_DIRECTORY: u64 = sys::O_DIRECTORY as u64;
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 const RESOLVE_BENEATH: u64 = 0x08;
@@ -26,9 +26,8 @@ pub fn resolve(root: Fd, path: &CStr) -> Result<Fd> {
 
 /// A new directory in one that nobody else can write to.
 pub fn mkdir(dir: Fd, name: &CStr) -> Result<Fd> {
-    const O_PATH_DIRECTORY_NOFOLLOW: u32 = 0o10000000 | 0o2000000 | 0o200000 | 0o400000;
     sys::mkdirat(dir, name, 0o755)?;
-    sys::openat(dir, name, O_PATH_DIRECTORY_NOFOLLOW)
+    sys::openat(dir, name, sys::O_PATH | sys::O_CLOEXEC | sys::O_DIRECTORY | sys::O_NOFOLLOW)
 }
 
 /// Writes to an existing file. Below a descriptor no symlink is followed; with the working
@@ -62,6 +61,21 @@ pub fn mknod(dir: Fd, name: &CStr, mode: u32, dev: u64, uid: u32, gid: u32) -> R
         done => done?,
     }
     if uid == 0 && gid == 0 { Ok(()) } else { sys::fchownat(dir, name, uid, gid) }
+}
+
+/// Best effort, as in runc: a stream may be a socket, on a read-only file system, or not ours.
+pub fn own_streams(uid: u32) -> Result<()> {
+    const S_IFCHR: u32 = 0o020000;
+    const DEV_NULL: u64 = 0x103;
+    for stream in 0..3 {
+        match sys::stat(stream, c"") {
+            Ok(status) if status.uid == uid => {}
+            Ok(status) if status.file_type == S_IFCHR && status.rdev == DEV_NULL => {}
+            Ok(_) => _ = sys::fchown(stream, uid),
+            Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Makes a symlink unless the name is taken.

@@ -36,7 +36,7 @@ pub fn ambient_set(raise: u64) -> Result<()> {
 
 /// Writes the home directory of `uid` into `value`, whose last byte stays NUL.
 pub fn home(machine: &mut Machine, uid: u32, value: Bytes) -> Result<()> {
-    const CLOEXEC_NONBLOCK: u32 = 0o2000000 | 0o4000; // a FIFO in the image must not hang us
+    const CLOEXEC_NONBLOCK: u32 = sys::O_CLOEXEC | sys::O_NONBLOCK; // a FIFO must not hang us
     let at = value.at as usize;
     let room = machine.plan.get_mut(at..at + value.len as usize).ok_or(errno::EINVAL)?;
     room.fill(0);

@@ -8,10 +8,10 @@ use crate::op::{Slot, Text};
 use crate::sys::{self, Fd, Result, errno};
 
 const OPEN_TREE_CLONE: u32 = 1;
-const O_CLOEXEC: u32 = 0o2000000;
+const O_PATH_DIRECTORY: u32 = sys::O_PATH | sys::O_CLOEXEC | sys::O_DIRECTORY;
 const AT_EMPTY_PATH: u32 = 0x1000;
 const AT_RECURSIVE: u32 = 0x8000;
-const CLONE_BY_FD: u32 = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH;
+const CLONE_BY_FD: u32 = OPEN_TREE_CLONE | sys::O_CLOEXEC | AT_EMPTY_PATH;
 const MOUNT_ATTR_RDONLY: u64 = 1;
 const MS_PRIVATE: u64 = 1 << 18;
 
@@ -37,7 +37,6 @@ pub fn root_propagation(propagation: u64) -> Result<()> {
 
 /// Only the root of a mount can have its propagation changed (EINVAL elsewhere): climbs up to it.
 pub fn private_parent(path: &CStr) -> Result<()> {
-    const O_PATH_DIRECTORY: u32 = 0o10000000 | 0o2000000 | 0o200000;
     const DEPTH: u32 = 2048; // PATH_MAX / 2
     let mut dir = sys::openat(sys::CWD, path, O_PATH_DIRECTORY)?;
     for _ in 0..DEPTH {
@@ -108,7 +107,6 @@ pub fn readonly(root: Fd, path: &CStr) -> Result<()> {
 /// Switches the root. Old and new root share one directory, so no place for the old one is needed
 /// (pivot_root(2), "pivot_root(".", ".")"). The old root must not propagate its unmounting.
 pub fn pivot_root(root: Fd) -> Result<()> {
-    const O_PATH_DIRECTORY: u32 = 0o10000000 | 0o2000000 | 0o200000;
     let old = sys::openat(sys::CWD, c"/", O_PATH_DIRECTORY)?;
     sys::fchdir(root)?;
     sys::pivot_root_here()?;
@@ -116,14 +114,6 @@ pub fn pivot_root(root: Fd) -> Result<()> {
     sys::fchdir(old)?;
     sys::close(old);
     sys::detach_here()?;
-    sys::chdir(c"/")
-}
-
-/// For a root that pivot_root does not accept (an initramfs).
-pub fn move_root(root: Fd) -> Result<()> {
-    sys::fchdir(root)?;
-    sys::move_mount_to_root(root)?;
-    sys::chroot_here()?;
     sys::chdir(c"/")
 }
 

@@ -340,11 +340,12 @@ ops! {
     ReadonlyPath { root: Slot, path: Text }
     /// fchdir, pivot_root(".", "."), makes the old root private and detaches it, chdir("/").
     PivotRoot { root: Slot }
-    /// fchdir, move_mount onto "/", chroot("."), chdir("/"): runc's --no-pivot.
-    MoveRoot { root: Slot }
     /// fchdir, chroot("."), chdir("/"): for a container without a mount namespace.
     Chroot { root: Slot }
 
+    /// keyctl(KEYCTL_JOIN_SESSION_KEYRING, name), and lets its user search it, so that an exec can
+    /// join the same one.
+    SessionKeyring { name: Text }
     /// sethostname.
     Sethostname { name: Bytes }
     /// setdomainname.
@@ -369,6 +370,9 @@ ops! {
 
     /// Fills in the value of `HOME=` from the container's /etc/passwd; "/" if there is no entry.
     Home { uid: u32, value: Bytes }
+    /// Gives the standard streams to the user, who could not open /dev/stdout otherwise; not
+    /// /dev/null, and not what cannot be given.
+    OwnStreams { uid: u32 }
     /// Finds the first of the candidates that can be executed.
     Lookup { candidates: List }
     /// Ends without an exec: a container without a process.

@@ -15,6 +15,7 @@ use crate::op::List;
 #[cfg_attr(target_arch = "aarch64", path = "arch_aarch64.rs")]
 mod arch;
 use arch::nr;
+pub use arch::{O_DIRECTORY, O_NOFOLLOW};
 #[path = "mem.rs"]
 mod mem;
 
@@ -25,6 +26,10 @@ pub type Result<T> = core::result::Result<T, i32>;
 pub type Fd = i32;
 
 pub const CWD: Fd = -100;
+
+pub const O_CLOEXEC: u32 = 0o2000000;
+pub const O_PATH: u32 = 0o10000000;
+pub const O_NONBLOCK: u32 = 0o4000;
 
 pub mod errno {
     pub const ENOENT: i32 = 2;
@@ -268,7 +273,8 @@ pub fn openat2(dir: Fd, path: &CStr, flags: u64, resolve: u64) -> Result<Fd> {
 
 /// Creates an empty file; fails if the name is taken, be it by a dangling symlink.
 pub fn create_file(dir: Fd, name: &CStr, mode: u32) -> Result<()> {
-    const FLAGS: u32 = 0o1 | 0o100 | 0o200 | 0o400000 | 0o2000000; // WRONLY CREAT EXCL NOFOLLOW CLOEXEC
+    const WRONLY_CREAT_EXCL: u32 = 0o1 | 0o100 | 0o200;
+    const FLAGS: u32 = WRONLY_CREAT_EXCL | O_NOFOLLOW | O_CLOEXEC;
     fd(call!(nr::OPENAT, dir, name.as_ptr(), FLAGS, mode)).map(close)
 }
 
@@ -295,6 +301,11 @@ pub fn fchownat(dir: Fd, name: &CStr, uid: u32, gid: u32) -> Result<()> {
     unit(call!(nr::FCHOWNAT, dir, name.as_ptr(), uid, gid, AT_SYMLINK_NOFOLLOW))
 }
 
+pub fn fchown(file: Fd, uid: u32) -> Result<()> {
+    const KEEP: u32 = u32::MAX;
+    unit(plain(nr::FCHOWN, [file as usize, uid as usize, KEEP as usize, 0, 0, 0]))
+}
+
 pub fn unlinkat(dir: Fd, name: &CStr) -> Result<()> {
     unit(call!(nr::UNLINKAT, dir, name.as_ptr(), 0))
 }
@@ -313,18 +324,19 @@ pub struct Status {
     pub file_type: u32,
     /// st_rdev, encoded as glibc's makedev does.
     pub rdev: u64,
+    pub uid: u32,
 }
 
 /// statx without following a final symlink; an empty name means `dir` itself.
 pub fn stat(dir: Fd, name: &CStr) -> Result<Status> {
     const FLAGS: usize = 0x100 | 0x1000; // AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH
-    const TYPE: usize = 1;
+    const TYPE_AND_UID: usize = 1 | 8;
     let mut buffer = [0u32; 64]; // struct statx: 256 bytes
-    unit(call!(nr::STATX, dir, name.as_ptr(), FLAGS, TYPE, buffer.as_mut_ptr()))?;
-    // stx_mode is the low half of word 7; stx_rdev_major and _minor are words 32 and 33.
+    unit(call!(nr::STATX, dir, name.as_ptr(), FLAGS, TYPE_AND_UID, buffer.as_mut_ptr()))?;
+    // stx_uid is word 5, stx_mode the low half of word 7; stx_rdev_major and _minor are words 32 and 33.
     let (major, minor) = (u64::from(buffer[32]), u64::from(buffer[33]));
     let rdev = (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & !0xff) << 12) | ((major & !0xfff) << 32);
-    Ok(Status { file_type: buffer[7] & 0o170000, rdev })
+    Ok(Status { file_type: buffer[7] & 0o170000, rdev, uid: buffer[5] })
 }
 
 /// f_type of fstatfs.
@@ -388,12 +400,6 @@ pub fn move_mount(mount: Fd, target: Fd) -> Result<()> {
     unit(call!(MOVE_MOUNT, mount, c"".as_ptr(), target, c"".as_ptr(), BOTH_EMPTY_PATH))
 }
 
-/// Moves a mount onto "/" of this process.
-pub fn move_mount_to_root(mount: Fd) -> Result<()> {
-    const FROM_EMPTY_PATH: usize = 0x04;
-    unit(call!(MOVE_MOUNT, mount, c"".as_ptr(), CWD, c"/".as_ptr(), FROM_EMPTY_PATH))
-}
-
 pub fn pivot_root_here() -> Result<()> {
     unit(call!(nr::PIVOT_ROOT, c".".as_ptr(), c".".as_ptr()))
 }
@@ -420,6 +426,16 @@ pub fn cwd_first_byte() -> Result<u8> {
     let mut buffer = [0u8; 4096];
     check(call!(nr::GETCWD, buffer.as_mut_ptr(), buffer.len()))?;
     Ok(buffer[0])
+}
+
+/// Joins (or makes) the keyring of that name, with the permissions a session keyring has by default
+/// and SEARCH for its user.
+pub fn join_session_keyring(name: &CStr) -> Result<()> {
+    const JOIN_SESSION_KEYRING: usize = 1;
+    const SETPERM: usize = 5;
+    const POSSESSOR_ALL_USER_VIEW_READ_SEARCH_LINK: usize = 0x3f1b_0000;
+    let ring = check(call!(nr::KEYCTL, JOIN_SESSION_KEYRING, name.as_ptr()))?;
+    unit(plain(nr::KEYCTL, [SETPERM, ring, POSSESSOR_ALL_USER_VIEW_READ_SEARCH_LINK, 0, 0, 0]))
 }
 
 pub fn sethostname(name: &[u8]) -> Result<()> {

@@ -11,13 +11,13 @@ use crate::failure::Failure;
 /// Options for the library.
 pub fn options(setup: &Setup) -> Result<CreateOptions, Failure> {
     refuse("--console-socket", !setup.console_socket.is_empty())?;
+    refuse("--no-pivot", setup.no_pivot)?;
     refuse("--pidfd-socket", !setup.pidfd_socket.is_empty())?;
     let mut options = CreateOptions::default();
     options.pid_file = setup.pid_file();
     options.listen_fds = listen_fds();
     options.preserve_fds = setup.preserve_fds;
     options.no_new_keyring = setup.no_new_keyring;
-    options.no_pivot = setup.no_pivot;
     Ok(options)
 }
 

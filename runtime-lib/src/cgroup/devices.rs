@@ -201,10 +201,13 @@ pub(crate) fn apply(paths: &Paths, rules: &[LinuxDeviceCgroup], unprivileged: bo
         (Mode::V1, Some(dir)) => write(&model, dir),
         (Mode::V1, None) if paths.best_effort => Ok(()),
         (Mode::V1, None) => Err(Error::unsupported(FIELD, "the devices cgroup is not mounted")),
-        (Mode::V2, _) if rules.is_empty() || model.allows_all() => Ok(()),
-        (Mode::V2, _) => {
-            Err(Error::unsupported(FIELD, "device rules are not possible yet on cgroup v2"))
-        }
+        (Mode::V2, _) if model.allows_all() => Ok(()),
+        // No rules at all means that none but the default devices are allowed, as in runc.
+        (Mode::V2, _) => Err(Error::unsupported(
+            FIELD,
+            "devices cannot be denied yet on cgroup v2; a config that allows all of them \
+             ({\"allow\": true, \"access\": \"rwm\"}) works",
+        )),
     }
 }
 

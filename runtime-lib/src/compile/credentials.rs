@@ -2,6 +2,7 @@
 
 use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process};
 
+use crate::host::HostFacts;
 use crate::plan::Builder;
 use crate::plan::op::Op;
 
@@ -55,7 +56,7 @@ pub(super) fn assume(plan: &mut Builder, process: &Process, setgroups: Setgroups
     let cwd = plan.text(super::process::path_bytes(process.cwd()));
     plan.push(Op::Chdir { again: 0, path: cwd });
     plan.origin("process.user");
-    groups(plan, process, setgroups);
+    set_groups(plan, user.additional_gids().as_deref().unwrap_or_default(), setgroups);
     plan.push(Op::Setresgid { gid: user.gid() });
     plan.push(Op::Setresuid { uid: user.uid() });
     plan.origin("process.cwd");
@@ -64,6 +65,8 @@ pub(super) fn assume(plan: &mut Builder, process: &Process, setgroups: Setgroups
     let Sets { effective, permitted, inheritable, ambient, .. } = sets;
     plan.push(Op::Capset { effective, permitted, inheritable });
     plan.push(Op::AmbientSet { raise: ambient });
+    // See `root_ids`; the user may be able to ptrace others of its own.
+    super::process::undumpable(plan);
     if process.no_new_privileges().unwrap_or(false) {
         plan.origin("process.noNewPrivileges");
         plan.push(Op::Prctl { option: PR_SET_NO_NEW_PRIVS, arg: 1, arg2: 0 });
@@ -85,9 +88,16 @@ pub(super) enum Setgroups {
     Unknown,
 }
 
-fn groups(plan: &mut Builder, process: &Process, setgroups: Setgroups) {
+impl Setgroups {
+    /// Where nothing more is known than who runs the runtime.
+    pub fn of(host: &HostFacts) -> Self {
+        if host.privileged() { Self::Allowed } else { Self::Unknown }
+    }
+}
+
+/// Replaces the supplementary groups.
+pub(super) fn set_groups(plan: &mut Builder, gids: &[u32], setgroups: Setgroups) {
     const EPERM: u8 = 1;
-    let gids = process.user().additional_gids().as_deref().unwrap_or_default();
     let groups = plan.words(gids.iter().map(|gid| u64::from(*gid)));
     match setgroups {
         Setgroups::Denied if gids.is_empty() => {}

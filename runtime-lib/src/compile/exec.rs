@@ -29,6 +29,8 @@ pub(crate) struct ExecRequest<'a> {
     pub cgroup: &'a CgroupShape,
     pub own_stdio: bool,
     pub preserve_fds: u32,
+    /// Name of the container's session keyring, if it has one.
+    pub keyring: Option<String>,
 }
 
 /// Compiles an exec: the way in, then the same end as a container's own process.
@@ -36,8 +38,9 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     let mut plan = Builder::new();
     let pinned =
         Pinned { listener: None, stdio: process::stdio_inputs(&mut plan, request.own_stdio) };
-    enter(&mut plan, request.spec, Some(request))?;
-    let setgroups = if request.host.privileged() { Setgroups::Allowed } else { Setgroups::Unknown };
+    enter(&mut plan, request.spec, request.host, Some(request))?;
+    process::session_keyring(&mut plan, request.keyring.as_deref());
+    let setgroups = Setgroups::of(request.host);
     process::seal(&mut plan, &pinned, request.preserve_fds);
     let program = process::become_user(&mut plan, request.process, request.program, setgroups);
     process::lookup(&mut plan, &program);
@@ -49,10 +52,11 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
 
 /// Compiles a createContainer hook: in the container's namespaces, with the runtime's privileges in
 /// them, before the root is switched (the hook's path is one of the host's).
-pub(crate) fn hook(spec: &Spec, hook: &Hook) -> Result<Plan> {
+pub(crate) fn hook(spec: &Spec, host: &HostFacts, hook: &Hook) -> Result<Plan> {
     let mut plan = Builder::new();
     let pinned = Pinned { listener: None, stdio: process::stdio_inputs(&mut plan, true) };
-    enter(&mut plan, spec, None)?;
+    enter(&mut plan, spec, host, None)?;
+    plan.push(Op::Umask { mask: 0o022 });
     let env: Vec<_> = hook.env().iter().flatten().map(|variable| plan.text(variable)).collect();
     run_hook(plan, &pinned, hook, &env)
 }
@@ -89,7 +93,12 @@ fn run_hook(mut plan: Builder, pinned: &Pinned, hook: &Hook, env: &[Text]) -> Re
 }
 
 /// Into all of the container's namespaces with one call. The pidfd cannot be fooled by a reused pid.
-fn enter(plan: &mut Builder, spec: &Spec, exec: Option<&ExecRequest<'_>>) -> Result<()> {
+fn enter(
+    plan: &mut Builder,
+    spec: &Spec,
+    host: &HostFacts,
+    exec: Option<&ExecRequest<'_>>,
+) -> Result<()> {
     let flags = Namespaces::of(spec).all();
     if flags & CLONE_NEWNS == 0 {
         let reason = "a container without its own mount namespace cannot be entered";
@@ -111,8 +120,7 @@ fn enter(plan: &mut Builder, spec: &Spec, exec: Option<&ExecRequest<'_>>) -> Res
         namespaces::clone(plan, 0);
     }
     if flags & CLONE_NEWUSER != 0 {
-        plan.push(Op::Setresgid { gid: 0 });
-        plan.push(Op::Setresuid { uid: 0 });
+        namespaces::root_ids(plan, Setgroups::of(host));
     }
     plan.origin("");
     Ok(())

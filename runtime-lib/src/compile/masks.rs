@@ -11,7 +11,7 @@ use crate::plan::op::{Op, Slot, Text};
 use crate::spec::sysctl_path;
 
 const S_IFCHR: u32 = 0o020_000;
-const O_PATH_NOFOLLOW: u32 = 0o10_000_000 | 0o2_000_000 | 0o400_000;
+const O_PATH_NOFOLLOW: u32 = (libc::O_PATH | libc::O_CLOEXEC | libc::O_NOFOLLOW).cast_unsigned();
 const MOUNT_ATTR_RDONLY: u32 = 1;
 const MOUNT_ATTR_NOSUID_NODEV_NOEXEC: u32 = 2 | 4 | 8;
 

@@ -44,7 +44,8 @@ pub(crate) struct Request<'a> {
     /// The caller gave its own standard streams.
     pub own_stdio: bool,
     pub preserve_fds: u32,
-    pub no_pivot: bool,
+    /// Name of the session keyring to join.
+    pub keyring: Option<String>,
 }
 
 /// Builder, request and what all phases share.
@@ -104,6 +105,7 @@ impl Compiler<'_> {
     }
 
     fn init(&mut self, pinned: &Pinned) -> Result<()> {
+        process::session_keyring(&mut self.plan, self.request.keyring.as_deref());
         namespaces::settle(&mut self.plan, self.request.spec, &self.namespaces);
         rootfs::prepare(self)?;
         let read_only = mounts::mount_all(self)?;

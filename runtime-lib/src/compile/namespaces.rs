@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
 
+use super::credentials::{self, Setgroups};
 use super::process::Dumpable;
 use crate::host::HostFacts;
 use crate::plan::op::{Op, Slot, signal};
@@ -132,9 +133,21 @@ pub(super) fn become_root(plan: &mut Builder, spec: &Spec, host: &HostFacts) {
     if Dumpable::for_new_container(spec, host) == Dumpable::UntilMapped {
         super::process::undumpable(plan);
     }
+    root_ids(
+        plan,
+        if setgroups_denied(spec, host) { Setgroups::Denied } else { Setgroups::of(host) },
+    );
+    plan.origin("");
+}
+
+/// Ids of the namespace's root. The runtime's supplementary groups are the host's, and none of the
+/// container's business.
+pub(super) fn root_ids(plan: &mut Builder, setgroups: Setgroups) {
+    credentials::set_groups(plan, &[], setgroups);
     plan.push(Op::Setresgid { gid: 0 });
     plan.push(Op::Setresuid { uid: 0 });
-    plan.origin("");
+    // A change of ids makes the process as dumpable as fs.suid_dumpable says.
+    super::process::undumpable(plan);
 }
 
 fn id_maps(spec: &Spec, host: &HostFacts) -> IdMaps {

@@ -46,6 +46,17 @@ pub(super) fn undumpable(plan: &mut Builder) {
     plan.push(Op::Prctl { option: PR_SET_DUMPABLE, arg: 0, arg2: 0 });
 }
 
+/// The caller's keyring may hold the host's secrets. A kernel without keys has nothing to hide.
+pub(super) fn session_keyring(plan: &mut Builder, name: Option<&str>) {
+    const ENOSYS: u8 = 38;
+    if let Some(name) = name {
+        plan.origin("session keyring");
+        let name = plan.text(name);
+        plan.push_or_skip(Op::SessionKeyring { name }, [ENOSYS, 0, 0]);
+        plan.origin("");
+    }
+}
+
 /// Whether an executor may be looked into by others of its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dumpable {
@@ -105,11 +116,7 @@ pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
 
 fn setgroups(c: &Compiler<'_>) -> Setgroups {
     let denied = super::namespaces::setgroups_denied(c.request.spec, c.request.host);
-    match (denied, c.request.host.privileged()) {
-        (true, _) => Setgroups::Denied,
-        (false, true) => Setgroups::Allowed,
-        (false, false) => Setgroups::Unknown,
-    }
+    if denied { Setgroups::Denied } else { Setgroups::of(c.request.host) }
 }
 
 /// Set from outside, for raising a limit needs the runtime's own privileges, and late, for a low one
@@ -187,6 +194,8 @@ pub(super) fn become_user(
         None => candidates(plan, name, process.env().as_deref().unwrap_or_default()),
     };
     rlimits(plan, process);
+    plan.origin("process.user");
+    plan.push(Op::OwnStreams { uid: process.user().uid() });
     credentials::assume(plan, process, setgroups);
     Program { argv, envp, candidates }
 }

@@ -10,10 +10,11 @@ use crate::error::{Error, Result};
 use crate::plan::op::{Op, Slot, kind};
 use crate::spec::clean;
 
-pub(super) const OPEN_TREE_CLONE_CLOEXEC: u32 = 1 | 0o2_000_000;
+/// OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC.
+pub(super) const OPEN_TREE_CLONE_CLOEXEC: u32 = 1 | libc::O_CLOEXEC.cast_unsigned();
 pub(super) const AT_RECURSIVE: u32 = 0x8000;
 pub(super) const MOUNT_ATTR_RDONLY: u64 = 1;
-const O_PATH_DIRECTORY: u32 = 0o10_000_000 | 0o2_000_000 | 0o200_000;
+const O_PATH_DIRECTORY: u32 = (libc::O_PATH | libc::O_CLOEXEC | libc::O_DIRECTORY).cast_unsigned();
 
 /// Cuts the new mount namespace off from the host's, then attaches a clone of the rootfs over
 /// itself: pivot_root wants a mount point, and a fresh one carries no propagation.
@@ -24,7 +25,10 @@ pub(super) fn prepare(c: &mut Compiler<'_>) -> Result<()> {
     }
     let wanted = propagation(c);
     c.plan.origin("linux.rootfsPropagation");
-    c.plan.push(Op::RootPropagation { propagation: wanted.map_or(MS_SLAVE, |(bits, _)| bits) });
+    // An unbindable tree could not be cloned below; it becomes that at the very end.
+    let first = wanted.map_or(MS_SLAVE, |(bits, _)| bits);
+    let first = if first == MS_UNBINDABLE { MS_SLAVE } else { first };
+    c.plan.push(Op::RootPropagation { propagation: first });
     if wanted.is_some_and(|(bits, _)| bits == MS_SHARED) {
         c.plan.push(Op::PrivateParent { path });
     }
@@ -88,8 +92,6 @@ pub(super) fn switch(c: &mut Compiler<'_>) {
     c.plan.origin("root.path");
     if !c.namespaces.has(CLONE_NEWNS) {
         c.plan.push(Op::Chroot { root });
-    } else if c.request.no_pivot {
-        c.plan.push(Op::MoveRoot { root });
     } else {
         c.plan.push(Op::PivotRoot { root });
     }

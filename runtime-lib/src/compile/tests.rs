@@ -72,7 +72,7 @@ fn compiled(path: &Path) -> Plan {
         wait_for_start: !name.starts_with("run-"),
         own_stdio: name.starts_with("stdio"),
         preserve_fds: 0,
-        no_pivot: name.starts_with("no-pivot"),
+        keyring: Some("_ses.c".into()),
     };
     if name.starts_with("exec-") {
         let process = Process::default();
@@ -85,6 +85,7 @@ fn compiled(path: &Path) -> Plan {
             cgroup: &cgroup,
             own_stdio: false,
             preserve_fds: 0,
+            keyring: Some("_ses.c".into()),
         })
         .unwrap();
     }
@@ -144,7 +145,7 @@ fn a_plan_with_a_thousand_mounts_closes_as_it_goes() {
         wait_for_start: true,
         own_stdio: false,
         preserve_fds: 0,
-        no_pivot: false,
+        keyring: None,
     })
     .unwrap();
     let close = |p: &&crate::plan::PlannedStep| matches!(p.step.op, Op::Close { .. });
@@ -178,7 +179,7 @@ fn the_realistic_configs_compile_on_every_kind_of_host() {
                 wait_for_start: true,
                 own_stdio: true,
                 preserve_fds: 3,
-                no_pivot: false,
+                keyring: None,
             })
             .unwrap();
         }
@@ -200,7 +201,7 @@ fn nothing_is_mounted_without_a_mount_namespace() {
         wait_for_start: true,
         own_stdio: false,
         preserve_fds: 0,
-        no_pivot: false,
+        keyring: None,
     };
     let refused = create(&request).unwrap_err().to_string();
     assert!(refused.starts_with("mounts: needs a mount namespace"), "{refused}");

@@ -21,6 +21,8 @@ pub(crate) struct HookRun<'a> {
     pub plan: &'a Plan,
     /// The init, for hooks in the container's namespaces.
     pub pidfd: Option<BorrowedFd<'a>>,
+    /// The container's cgroup v2 directory, for hooks that are programs of the container.
+    pub cgroup_dir: Option<OwnedFd>,
     /// The state as JSON.
     pub state: &'a [u8],
 }
@@ -41,7 +43,8 @@ pub(crate) fn run(run: HookRun<'_>) -> Result<()> {
     let out = || output.try_clone().map(OwnedFd::from);
     let stdio = out().and_then(|first| Ok([state, first, out()?]));
     let stdio = stdio.map_err(|e| failed(e.to_string()))?;
-    let from = Prepare { pidfd: run.pidfd, stdio: Some(stdio), ..Prepare::default() };
+    let HookRun { pidfd, cgroup_dir, .. } = run;
+    let from = Prepare { pidfd, cgroup_dir, stdio: Some(stdio), ..Prepare::default() };
     let started = launch(run.plan, prepare(run.plan, from)?, &mut NoLane);
     let started = started.map_err(|e| failed(e.to_string()))?;
     match wait(&started, run.hook.timeout()).map_err(&failed)? {

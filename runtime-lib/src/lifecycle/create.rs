@@ -57,7 +57,7 @@ impl Draft {
             wait_for_start: true,
             own_stdio: false,
             preserve_fds: 0,
-            no_pivot: false,
+            keyring: None,
         }
     }
 
@@ -101,6 +101,7 @@ impl Draft {
             annotations: annotations.into_iter().collect::<BTreeMap<_, _>>(),
             cgroup: self.paths.clone(),
             namespaces: self.namespace_names(),
+            own_keyring: false,
             poststop: !compile::hooks(&self.bundle.spec, HookKind::Poststop).is_empty(),
         }
     }
@@ -122,7 +123,8 @@ pub(super) fn create(
     check_preserved(options.listen_fds.saturating_add(options.preserve_fds))?;
     let mut draft = Draft::read(runtime, id, bundle)?;
     draft.announce_sockets(options.listen_fds)?;
-    let record = draft.record(id);
+    let mut record = draft.record(id);
+    record.own_keyring = !options.no_new_keyring;
     let (entry, lock) = runtime.store().create(id)?;
     let mut site = Site { entry: Some(entry), lock, cgroup: None };
     let started = site.build(runtime, &draft, record, options, mode);
@@ -156,14 +158,17 @@ impl Site {
         entry.write_record(&record)?;
         let cgroup = self.cgroup.insert(Cgroup::create(draft.paths.clone())?);
         record.cgroup = cgroup.paths().clone();
-        devices::apply(cgroup.paths(), device_rules(draft), draft.host.in_user_namespace)?;
+        // An ordinary user's container has no access to devices beyond the user's own.
+        let host = &draft.host;
+        let unprivileged = host.in_user_namespace || !host.privileged();
+        devices::apply(cgroup.paths(), device_rules(draft), unprivileged)?;
         let shape = shape(&draft.layout, cgroup);
         let stdio = options.stdio.into_fds();
         let plan = compile::create(&Request {
             wait_for_start: mode == Mode::Create,
             own_stdio: stdio.is_some(),
             preserve_fds: options.listen_fds + options.preserve_fds,
-            no_pivot: options.no_pivot,
+            keyring: record.keyring(),
             ..draft.request(&shape)
         })?;
         let prepared = prepare(

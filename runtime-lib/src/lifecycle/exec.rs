@@ -48,6 +48,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         cgroup: &shape,
         own_stdio: stdio.is_some(),
         preserve_fds: options.preserve_fds,
+        keyring: record.keyring(),
     })?;
     let from = Prepare { cgroup_dir, listener: None, stdio, pidfd: Some(init.as_fd()) };
     let child = launch(&plan, prepare(&plan, from)?, &mut NoLane)?;
@@ -79,7 +80,9 @@ fn process(spec: &Spec, options: &ExecOptions) -> Result<SpecProcess> {
     if let Some((uid, gid)) = options.user {
         let user = process.user_mut();
         user.set_uid(uid);
-        user.set_gid(gid.unwrap_or(0));
+        if let Some(gid) = gid {
+            user.set_gid(gid);
+        }
     }
     if !options.additional_gids.is_empty() {
         let user = process.user_mut();

@@ -23,8 +23,9 @@ pub(super) fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
     let temporary: PathBuf = path.with_file_name(temporary);
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o666).open(&temporary);
+    // One left by a crash goes first; whatever appears in its place meanwhile is not written to.
+    let _ = fs::remove_file(&temporary);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&temporary);
     let written = file.and_then(|mut file| write!(file, "{pid}"));
     let renamed = written.and_then(|()| fs::rename(&temporary, path));
     renamed.map_err(|e| {

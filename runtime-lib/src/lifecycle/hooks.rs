@@ -7,7 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use oci_spec::runtime::{Hook, Process, Spec};
 use serde_json::json;
 
-use crate::compile::{self, CgroupShape, ExecRequest};
+use super::create::joining;
+use crate::cgroup::{Cgroup, Paths};
+use crate::compile::{self, ExecRequest};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::launch::{HookRun, run_hook};
@@ -41,7 +43,15 @@ impl HookContext<'_> {
         let state = self.state(kind)?;
         let plan = self.plan(kind, hook)?;
         let pidfd = self.init.map(|(_, pidfd)| pidfd);
-        run_hook(HookRun { kind, index, hook, plan: &plan, pidfd, state: &state })
+        let cgroup_dir = self.cgroup_of(kind).unified_fd()?;
+        run_hook(HookRun { kind, index, hook, plan: &plan, pidfd, cgroup_dir, state: &state })
+    }
+
+    /// A startContainer hook is a program of the container, with the container's limits; the others
+    /// are the host's and keep the runtime's cgroup.
+    fn cgroup_of(&self, kind: HookKind) -> Cgroup {
+        let paths = self.record.cgroup.clone();
+        Cgroup::open(if kind == HookKind::StartContainer { paths } else { Paths::default() })
     }
 
     /// createContainer hooks run in the container's namespaces with the runtime's privileges and
@@ -49,7 +59,7 @@ impl HookContext<'_> {
     /// process gets, and no more.
     fn plan(&self, kind: HookKind, hook: &Hook) -> Result<Plan> {
         match kind {
-            HookKind::CreateContainer => compile::hook(self.spec, hook),
+            HookKind::CreateContainer => compile::hook(self.spec, self.host, hook),
             HookKind::StartContainer => {
                 let mut process = self.spec.process().clone().unwrap_or_default();
                 Process::set_env(&mut process, Some(hook.env().clone().unwrap_or_default()));
@@ -61,9 +71,10 @@ impl HookContext<'_> {
                     process: &process,
                     program: Some(hook.path()),
                     host: self.host,
-                    cgroup: &CgroupShape::default(),
+                    cgroup: &joining(&self.cgroup_of(kind)),
                     own_stdio: true,
                     preserve_fds: 0,
+                    keyring: self.record.keyring(),
                 };
                 compile::exec(&request)
             }

@@ -58,7 +58,7 @@ impl Runtime {
         options: CreateOptions,
     ) -> Result<(Container, Process)> {
         let init = create::create(self, id, bundle, options, create::Mode::Create)?;
-        Ok((self.handle(id), init))
+        Ok((self.known(id), init))
     }
 
     /// Creates and starts in one go, without the detour over the start socket. The caller is the
@@ -73,7 +73,7 @@ impl Runtime {
         options: CreateOptions,
     ) -> Result<(Container, Process)> {
         let init = create::create(self, id, bundle, options, create::Mode::Run)?;
-        Ok((self.handle(id), init))
+        Ok((self.known(id), init))
     }
 
     /// The plan that [`Runtime::create`] would walk, as text for people. Environment values are
@@ -90,11 +90,11 @@ impl Runtime {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn container(&self, id: &ContainerId) -> Result<Container> {
-        let container = self.handle(id);
+        let container = self.known(id);
         container.entry().map(|_| container)
     }
 
-    fn handle(&self, id: &ContainerId) -> Container {
+    fn known(&self, id: &ContainerId) -> Container {
         Container { runtime: self.clone(), id: id.clone() }
     }
 

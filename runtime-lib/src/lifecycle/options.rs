@@ -57,10 +57,8 @@ pub struct CreateOptions {
     pub preserve_fds: u32,
     /// Standard streams of the init.
     pub stdio: Stdio,
-    /// Keep the caller's session keyring (it is kept in any case so far).
+    /// Keep the caller's session keyring, whose keys the container can then use.
     pub no_new_keyring: bool,
-    /// Move the root instead of pivot_root (for a rootfs on an initramfs).
-    pub no_pivot: bool,
 }
 
 /// What `exec` runs, and how.
@@ -75,7 +73,7 @@ pub struct ExecOptions {
     pub env: Vec<String>,
     /// Working directory in the container.
     pub cwd: Option<PathBuf>,
-    /// Uid and gid; without a gid it is 0, as with runc.
+    /// Uid and gid; without a gid it stays the one of the container's process.
     pub user: Option<(u32, Option<u32>)>,
     /// Supplementary groups, added to the container's.
     pub additional_gids: Vec<u32>,

@@ -36,8 +36,8 @@ const TREE_FLAGS: Names =
     &[(1, "CLONE"), (0x1000, "EMPTY_PATH"), (0x8000, "RECURSIVE"), (0o2_000_000, "CLOEXEC")];
 const OPEN_FLAGS: Names = &[
     (1, "WRONLY"),
-    (0o200_000, "DIRECTORY"),
-    (0o400_000, "NOFOLLOW"),
+    (libc::O_DIRECTORY as u64, "DIRECTORY"),
+    (libc::O_NOFOLLOW as u64, "NOFOLLOW"),
     (0o2_000_000, "CLOEXEC"),
     (0o10_000_000, "PATH"),
 ];

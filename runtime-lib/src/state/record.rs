@@ -41,6 +41,9 @@ pub(crate) struct Record {
     /// The namespaces it does not share with the runtime, by the specification's names.
     #[serde(default)]
     pub(crate) namespaces: Vec<String>,
+    /// It has a session keyring of its own, see [`Record::keyring`].
+    #[serde(default)]
+    pub(crate) own_keyring: bool,
     /// The config has poststop hooks.
     #[serde(default)]
     pub(crate) poststop: bool,
@@ -76,6 +79,11 @@ impl Record {
     /// The container's processes are in the runtime's pid namespace: they outlive its init.
     pub(crate) fn shares_pids(&self) -> bool {
         !self.namespaces.iter().any(|name| name == "pid")
+    }
+
+    /// The name of the session keyring.
+    pub(crate) fn keyring(&self) -> Option<String> {
+        self.own_keyring.then(|| format!("_ses.{}", self.id))
     }
 
     /// What `state` reports, given the status.
@@ -115,6 +123,7 @@ pub(super) fn sample(id: &str) -> Record {
         annotations: [("k".into(), "v".into())].into(),
         cgroup: Paths::default(),
         namespaces: vec!["pid".into()],
+        own_keyring: false,
         poststop: false,
     }
 }
