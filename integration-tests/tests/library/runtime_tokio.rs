@@ -1,4 +1,5 @@
 //! The way an asynchronous program uses the library: blocking calls on a pool, ends by the pidfd.
+#![allow(unsafe_code, reason = "AsyncFd wants a promise about the descriptor")]
 
 use std::sync::Arc;
 
@@ -53,14 +54,8 @@ async fn lives(bundle: Arc<Bundle>, id: ContainerId) {
 }
 
 async fn end(process: Process) -> std::process::ExitStatus {
-    use std::os::fd::AsRawFd;
-    struct Pidfd(Process);
-    impl AsRawFd for Pidfd {
-        fn as_raw_fd(&self) -> std::os::fd::RawFd {
-            std::os::fd::AsFd::as_fd(&self.0).as_raw_fd()
-        }
-    }
-    let pidfd = AsyncFd::with_interest(Pidfd(process), Interest::READABLE).unwrap();
+    // SAFETY: the pidfd stays open as long as the process, which is moved in, and is always the same.
+    let pidfd = unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) }.unwrap();
     let _ready = pidfd.readable().await.unwrap();
-    pidfd.get_ref().0.wait().unwrap()
+    pidfd.get_ref().wait().unwrap()
 }

@@ -53,7 +53,8 @@ pub struct CreateOptions {
     /// This many descriptors from 3 on are passed to the process as sockets of a service manager:
     /// with `LISTEN_FDS` and `LISTEN_PID` in its environment (sd_listen_fds(3)).
     pub listen_fds: u32,
-    /// This many descriptors behind those are passed, too, as they are in the caller.
+    /// This many descriptors behind those are passed, too, under the caller's numbers, close-on-exec or
+    /// not.
     pub preserve_fds: u32,
     /// Standard streams of the init.
     pub stdio: Stdio,
@@ -83,7 +84,7 @@ pub struct ExecOptions {
     pub no_new_privileges: bool,
     /// Where to write the process's pid; written to a temporary name and renamed.
     pub pid_file: Option<PathBuf>,
-    /// This many descriptors from 3 on are passed to the process.
+    /// This many descriptors from 3 on are passed to the process, close-on-exec or not.
     pub preserve_fds: u32,
     /// Standard streams.
     pub stdio: Stdio,

@@ -55,7 +55,7 @@ fn find_rootfs(spec: &Spec, dir: &Path, file: &Path) -> Result<PathBuf> {
         _ => stat(e),
     })?;
     // The kernel has walked the path already and tells the result.
-    fs::read_link(format!("/proc/self/fd/{}", rootfs.as_raw_fd())).map_err(stat)
+    fs::read_link(format!("/proc/thread-self/fd/{}", rootfs.as_raw_fd())).map_err(stat)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
