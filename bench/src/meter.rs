@@ -41,11 +41,13 @@ impl Meter {
         Ok(Sample { wall_us, usage })
     }
 
+    /// A small environment, for cargo's LD_LIBRARY_PATH costs the dynamic ones hundreds of calls.
     /// A process group of its own: an interrupt ends the benchmark after a whole run, not within.
     pub fn command(&self, words: &[String]) -> Result<Command, String> {
         let (program, rest) = words.split_first().ok_or("nothing to run")?;
         let errors = self.errors.try_clone().map_err(|e| format!("dup: {e}"))?;
         let mut command = Command::new(program);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.args(rest).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(Stdio::from(errors)).process_group(0);
         Ok(command)
