@@ -88,7 +88,18 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Crun],
         "writes sysctls of the host's network namespace if it is joined by path",
     ),
-    differ("pid-file-symlink", &[Crun], "writes the pid file in place"),
+    differ(
+        "pid-file-symlink",
+        &[Runc, Crun],
+        "refuses (runc) to write a pid file if something has its temporary name, or writes in place",
+    ),
+    differ("proc-symlink", &[Crun], "follows a symlink of the image into /proc for a volume"),
+    differ("exec-user-gid", &[Crun], "gives exec --user UID the gid 0"),
+    differ(
+        "created-signal",
+        &[Crun],
+        "waits for start as pid 1 with default actions, which SIGTERM does not end",
+    ),
     differ("hanging-hook", &[Runc, Crun], "runs startContainer hooks in the waiting init itself"),
     differ(
         "no-process",

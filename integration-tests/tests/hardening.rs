@@ -26,6 +26,7 @@ fn a_start_container_hook_is_in_the_containers_cgroup() {
 #[test]
 fn an_image_cannot_lead_a_volume_over_a_part_of_proc() {
     require!("root");
+    known_difference!("proc-symlink");
     for target in ["/proc/sys", "/proc"] {
         let mut b = Bundle::probe(&["read", "/proc/sys/kernel/ostype"]);
         b.symlink("data", target);
@@ -48,6 +49,7 @@ fn the_callers_session_keyring_stays_outside() {
 #[test]
 fn exec_as_another_user_keeps_the_group_of_the_container() {
     require!("root");
+    known_difference!("exec-user-gid");
     let mut b = Bundle::new();
     b.set("/process/user", json!({ "uid": 1000, "gid": 1000 }));
     let c = b.start_sleeper();
@@ -125,6 +127,7 @@ fn a_pid_file_is_not_written_through_a_symlink() {
 #[test]
 fn a_created_container_can_be_ended_by_a_signal() {
     require!("root");
+    known_difference!("created-signal");
     let b = Bundle::new();
     let c = b.create();
     c.kill("TERM").ok();
@@ -135,10 +138,9 @@ fn a_created_container_can_be_ended_by_a_signal() {
 #[test]
 fn an_ordinary_user_of_the_container_can_open_its_standard_output() {
     require!("root");
-    let mut b = Bundle::probe(&["append", "/proc/self/fd/1", "opened again"]);
+    let mut b = Bundle::probe(&["append", "/proc/self/fd/1", ""]);
     b.set("/process/user", json!({ "uid": 1000, "gid": 1000 }));
-    let outcome = b.run();
-    assert!(outcome.ok().out().contains("opened again"));
+    assert_eq!(b.run().ok().out(), "ok");
 }
 
 #[test]

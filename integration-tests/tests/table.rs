@@ -20,3 +20,12 @@ fn every_difference_has_a_name_of_its_own_a_reason_and_a_test() {
         assert!(sources.contains(&format!("\"{}\"", entry.name)), "no test uses {}", entry.name);
     }
 }
+
+#[test]
+fn every_difference_is_explained_in_the_documentation() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/compatibility.md");
+    let docs = fs::read_to_string(docs).unwrap();
+    for entry in DIFFERENCES {
+        assert!(docs.contains(&format!("| `{}` |", entry.name)), "{} is missing", entry.name);
+    }
+}
