@@ -19,6 +19,14 @@ pub(crate) fn read_at(dir: impl AsFd, name: &Path) -> Result<Vec<u8>, Errno> {
     read_to_end(openat(dir, name, flags, Mode::empty())?.as_fd())
 }
 
+/// Reads a kernel file of one record, or a regular one: a read that gives less than was asked for has
+/// come to their end. (A list of many records, as `cgroup.procs`, may give less at any point.)
+pub(crate) fn read_short(dir: impl AsFd, name: &Path) -> Result<Vec<u8>, Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    let file = openat(dir, name, flags, Mode::empty())?;
+    read_until(file.as_fd(), |n| n < CHUNK)
+}
+
 /// Reads the file at `path`.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Errno> {
     read_at(AT_FDCWD, path)
@@ -44,14 +52,22 @@ pub(crate) fn write_once(file: BorrowedFd<'_>, data: &[u8]) -> Result<(), Errno>
 }
 
 fn read_to_end(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    read_until(file, |n| n == 0)
+}
+
+const CHUNK: usize = 4096;
+
+fn read_until(file: BorrowedFd<'_>, last: impl Fn(usize) -> bool) -> Result<Vec<u8>, Errno> {
     let mut data = Vec::new();
-    let mut chunk = [0; 4096];
+    let mut chunk = [0; CHUNK];
     loop {
-        match nix::unistd::read(file, &mut chunk) {
-            Ok(0) => return Ok(data),
-            Ok(n) => data.extend(chunk.iter().take(n)),
-            Err(Errno::EINTR) => {}
-            Err(e) => return Err(e),
+        let n = match nix::unistd::read(file, &mut chunk) {
+            Err(Errno::EINTR) => continue,
+            other => other?,
+        };
+        data.extend(chunk.iter().take(n));
+        if last(n) {
+            return Ok(data);
         }
         if data.len() > MAX_LEN {
             return Err(Errno::EFBIG);

@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
 
 use super::paths::Paths;
 use super::tree::is_gone;
@@ -76,7 +77,7 @@ fn is_frozen_v2(dir: &Path) -> Result<bool> {
 /// The file's text without the end of the line; `None` if the cgroup or the file is gone.
 fn word(dir: &Path, name: &str) -> Result<Option<String>> {
     let file = dir.join(name);
-    match fdio::read(&file) {
+    match fdio::read_short(AT_FDCWD, &file) {
         Ok(data) => Ok(Some(String::from_utf8_lossy(&data).trim_end().to_owned())),
         Err(e) if is_gone(e) => Ok(None),
         Err(e) => Err(Error::system("read", file.display(), e)),

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::paths::Place;
+use nix::fcntl::AT_FDCWD;
+
 use crate::error::{Error, Result};
 use crate::fdio;
 
@@ -16,7 +18,8 @@ pub(super) fn inherit_cpuset(place: &Place, fresh: bool) -> Result<()> {
         for dir in place.dir.ancestors() {
             let file = dir.join(name);
             if !(fresh && dir == place.dir) {
-                value = fdio::read(&file).map_err(|e| Error::system("read", file.display(), e))?;
+                value = fdio::read_short(AT_FDCWD, &file)
+                    .map_err(|e| Error::system("read", file.display(), e))?;
             }
             if !value.trim_ascii().is_empty() || dir == place.mount {
                 break;
@@ -35,7 +38,8 @@ pub(super) fn inherit_cpuset(place: &Place, fresh: bool) -> Result<()> {
 pub(super) fn enable_controllers(place: &Place) -> Result<()> {
     let controllers = |dir: &Path| {
         let file = dir.join("cgroup.controllers");
-        let data = fdio::read(&file).map_err(|e| Error::system("read", file.display(), e))?;
+        let data = fdio::read_short(AT_FDCWD, &file)
+            .map_err(|e| Error::system("read", file.display(), e))?;
         Ok::<_, Error>(String::from_utf8_lossy(&data).trim().to_owned())
     };
     if controllers(&place.dir)? == controllers(&place.mount)? {

@@ -1,6 +1,7 @@
 //! Runs one hook: state on its stdin, a deadline, and what it says kept for the error.
 
 use std::fs::File;
+use std::io::Seek;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
@@ -34,10 +35,11 @@ pub(crate) fn run(run: HookRun<'_>) -> Result<()> {
         path: run.hook.path().clone(),
         problem,
     };
-    let state = sealed("teu-hook-state", run.state, false)?;
+    let mut state = File::from(sealed("teu-hook-state", run.state, false)?);
+    state.rewind().map_err(|e| failed(e.to_string()))?;
     let output = File::from(memory_file("teu-hook-output", false)?);
     let out = || output.try_clone().map(OwnedFd::from);
-    let streams = out().and_then(|first| Ok([state, first, out()?]));
+    let streams = out().and_then(|first| Ok([state.into(), first, out()?]));
     let mut from = run.from;
     from.stdio = Some(streams.map_err(|e| failed(e.to_string()))?);
     let prepared = prepare(run.plan, from)?;

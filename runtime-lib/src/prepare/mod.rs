@@ -104,7 +104,9 @@ impl Pool<'_> {
 }
 
 fn namespace(path: &Path, origin: &str) -> Result<OwnedFd> {
-    open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(|e| {
+    // Not to hang on a FIFO.
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    open(path, flags, Mode::empty()).map_err(|e| {
         let error = Error::system("open", format!("{origin}: namespace {}", path.display()), e);
         if e == Errno::ENOENT { error.with_hint("the namespace does not exist") } else { error }
     })
@@ -126,14 +128,11 @@ pub(crate) fn executor() -> Result<OwnedFd> {
     sealed("teu-init", EXECUTOR, true)
 }
 
-/// Bytes in a memfd that nobody can change any more, positioned at the start.
+/// Bytes in a memfd that nobody can change any more, positioned at the end.
 pub(crate) fn sealed(name: &str, content: &[u8], executable: bool) -> Result<OwnedFd> {
     let failed = |e: std::io::Error| Error::io("write to memfd", name, &e);
     let mut file = File::from(memory_file(name, executable)?);
     file.write_all(content).map_err(failed)?;
-    if !executable {
-        std::io::Seek::rewind(&mut file).map_err(failed)?;
-    }
     let all = SealFlag::F_SEAL_SEAL
         | SealFlag::F_SEAL_SHRINK
         | SealFlag::F_SEAL_GROW

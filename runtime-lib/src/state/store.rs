@@ -278,7 +278,7 @@ impl Entry {
     }
 
     fn read_file(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        match fdio::read_at(&self.dir, Path::new(name)) {
+        match fdio::read_short(&self.dir, Path::new(name)) {
             Ok(data) => Ok(Some(data)),
             Err(Errno::ENOENT) => Ok(None),
             Err(e) => Err(self.failed_at("read", name, e)),
