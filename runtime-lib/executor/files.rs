@@ -95,7 +95,14 @@ pub fn replace_with_symlink(dir: Fd, name: &CStr, target: &CStr) -> Result<()> {
 }
 
 /// Opens a mount's target, creating what is missing.
-pub fn target(machine: &mut Machine, root: Slot, out: Slot, like: Slot, wanted: u16, path: Text) -> Result<()> {
+pub fn target(
+    machine: &mut Machine,
+    root: Slot,
+    out: Slot,
+    like: Slot,
+    wanted: u16,
+    path: Text,
+) -> Result<()> {
     let directory = match wanted {
         kind::LIKE => sys::stat(machine.fd(like)?, c"")?.file_type == S_IFDIR,
         other => other != kind::FILE,
@@ -124,7 +131,8 @@ struct Walk {
 impl Walk {
     fn new(root: Fd, path: &CStr, directory: bool) -> Result<Self> {
         let resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-        let mut walk = Self { root, directory, resolve, path: [0; PATH_MAX], len: 0, substituted: false };
+        let mut walk =
+            Self { root, directory, resolve, path: [0; PATH_MAX], len: 0, substituted: false };
         walk.append(path.to_bytes())?;
         Ok(walk)
     }
@@ -225,7 +233,11 @@ impl Walk {
         if name == b".." || name == b"." || name.is_empty() {
             return Err(errno::ENOENT); // below a directory that does not exist
         }
-        buffer.get_mut(..name.len()).filter(|_| name.len() < 256).ok_or(errno::ENAMETOOLONG)?.copy_from_slice(name);
+        buffer
+            .get_mut(..name.len())
+            .filter(|_| name.len() < 256)
+            .ok_or(errno::ENAMETOOLONG)?
+            .copy_from_slice(name);
         let name = CStr::from_bytes_until_nul(&buffer).map_err(|_| errno::ENAMETOOLONG)?;
         let last = self.path.get(end..self.len).is_none_or(|rest| rest.iter().all(|b| *b == b'/'));
         let made = if last && !self.directory {

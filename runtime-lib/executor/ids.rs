@@ -1,9 +1,9 @@
 //! Capabilities, and the home directory that belongs to a uid.
 
+use crate::decimal;
 use crate::machine::Machine;
 use crate::op::Bytes;
 use crate::sys::{self, Fd, Result, errno};
-use crate::decimal;
 
 /// Drops what is not in `keep`, up to the last capability this kernel knows (EINVAL beyond it).
 pub fn bounding_set(keep: u64) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use crate::op::{Bytes, Op, OnError, Slot, Step, Text, signal};
+use crate::op::{Bytes, OnError, Op, Slot, Step, Text, signal};
 use crate::record::{Header, MAGIC, Record};
 use crate::sys::{self, Fd, Result, errno};
 use crate::{files, ids, mounts, process};
@@ -106,7 +106,10 @@ impl Machine {
         match op {
             Op::Prctl { option, arg, arg2 } => process::prctl(option, arg, arg2),
             Op::ResetSignals {} => process::reset_signals(),
-            Op::Umask { mask } => { sys::umask(mask); Ok(()) }
+            Op::Umask { mask } => {
+                sys::umask(mask);
+                Ok(())
+            }
             Op::Setsid {} => sys::setsid(),
             Op::Setns { ns, flags } => sys::setns(self.fd(ns)?, flags),
             Op::Unshare { flags } => sys::unshare(flags),
@@ -130,12 +133,22 @@ impl Machine {
                 let fd = files::resolve(self.fd(root)?, self.text(path)?)?;
                 self.set(out, fd)
             }
-            Op::Target { root, out, like, kind, path } => files::target(self, root, out, like, kind, path),
+            Op::Target { root, out, like, kind, path } => {
+                files::target(self, root, out, like, kind, path)
+            }
             Op::VerifyFilesystem { slot, magic } => files::verify_filesystem(self.fd(slot)?, magic),
-            Op::VerifyDevice { slot, file_type, dev } => files::verify_device(self.fd(slot)?, c"", file_type, dev),
-            Op::Mknod { dir, name, mode, uid, gid, dev } => files::mknod(self.fd(dir)?, self.text(name)?, mode, dev, uid, gid),
-            Op::Symlink { dir, name, target } => files::symlink(self.fd(dir)?, self.text(name)?, self.text(target)?),
-            Op::ReplaceWithSymlink { dir, name, target } => files::replace_with_symlink(self.fd(dir)?, self.text(name)?, self.text(target)?),
+            Op::VerifyDevice { slot, file_type, dev } => {
+                files::verify_device(self.fd(slot)?, c"", file_type, dev)
+            }
+            Op::Mknod { dir, name, mode, uid, gid, dev } => {
+                files::mknod(self.fd(dir)?, self.text(name)?, mode, dev, uid, gid)
+            }
+            Op::Symlink { dir, name, target } => {
+                files::symlink(self.fd(dir)?, self.text(name)?, self.text(target)?)
+            }
+            Op::ReplaceWithSymlink { dir, name, target } => {
+                files::replace_with_symlink(self.fd(dir)?, self.text(name)?, self.text(target)?)
+            }
             Op::OpenTree { dir, out, path, flags } => {
                 let fd = sys::open_tree(self.fd(dir)?, self.text(path)?, flags)?;
                 self.set(out, fd)
@@ -172,7 +185,9 @@ impl Machine {
             Op::Setresgid { gid } => sys::setresgid(gid),
             Op::Setresuid { uid } => sys::setresuid(uid),
             Op::BoundingSet { keep } => ids::bounding_set(keep),
-            Op::Capset { effective, permitted, inheritable } => sys::capset(effective, permitted, inheritable),
+            Op::Capset { effective, permitted, inheritable } => {
+                sys::capset(effective, permitted, inheritable)
+            }
             Op::AmbientSet { raise } => ids::ambient_set(raise),
             Op::Chdir { again, path } => process::chdir(self, again != 0, path),
             Op::Home { uid, value } => ids::home(self, uid, value),
@@ -191,7 +206,11 @@ impl Machine {
     }
 
     fn fd_or_none(&self, slot: Slot) -> Fd {
-        if slot == Slot::CWD { sys::CWD } else { self.fds.get(usize::from(slot.0)).copied().unwrap_or(-1) }
+        if slot == Slot::CWD {
+            sys::CWD
+        } else {
+            self.fds.get(usize::from(slot.0)).copied().unwrap_or(-1)
+        }
     }
 
     /// Puts a descriptor into a slot.
@@ -208,7 +227,8 @@ impl Machine {
 
     /// Closes the gaps between the kept descriptors, in whatever order they are.
     fn close_rest(&mut self, keep: Slot, keep_too: Slot, from: u32) -> Result<()> {
-        let kept = |slot: Slot| if slot == Slot::NONE { u32::MAX } else { self.fd_or_none(slot) as u32 };
+        let kept =
+            |slot: Slot| if slot == Slot::NONE { u32::MAX } else { self.fd_or_none(slot) as u32 };
         let (a, b) = (kept(keep), kept(keep_too));
         let (low, high) = if a < b { (a, b) } else { (b, a) };
         sys::close_on_exec_from(from)?;

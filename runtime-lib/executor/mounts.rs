@@ -24,10 +24,21 @@ pub fn fsmount(machine: &mut Machine, fs: Slot, out: Slot, attributes: u32) -> R
 }
 
 /// mount_setattr on a mount's own descriptor.
-pub fn setattr(machine: &Machine, mount: Slot, userns: Slot, flags: u32, attr: [u64; 3]) -> Result<()> {
+pub fn setattr(
+    machine: &Machine,
+    mount: Slot,
+    userns: Slot,
+    flags: u32,
+    attr: [u64; 3],
+) -> Result<()> {
     let [set, clear, propagation] = attr;
     let userns = if userns == Slot::NONE { 0 } else { machine.fd(userns)? as u64 };
-    sys::mount_setattr(machine.fd(mount)?, c"", AT_EMPTY_PATH | flags, [set, clear, propagation, userns])
+    sys::mount_setattr(
+        machine.fd(mount)?,
+        c"",
+        AT_EMPTY_PATH | flags,
+        [set, clear, propagation, userns],
+    )
 }
 
 /// Propagation of all mounts of this namespace.

@@ -64,9 +64,9 @@ const MOUNT_SETATTR: usize = 442;
 /// # Safety
 /// Called once, by `_start`, with the initial stack pointer.
 unsafe extern "C" fn entry(stack: *const usize) -> ! {
-    // SAFETY: the kernel puts argc, then argc pointers to NUL-terminated strings, at the initial
-    // stack pointer (System V ABI); they live as long as the process.
     let argument = |i: usize| -> &'static [u8] {
+        // SAFETY: the kernel puts argc, then argc pointers to NUL-terminated strings, at the initial
+        // stack pointer (System V ABI); they live as long as the process. `i` is below argc.
         unsafe {
             if i >= *stack {
                 return b"";
@@ -335,7 +335,10 @@ pub fn stat(dir: Fd, name: &CStr) -> Result<Status> {
     unit(call!(nr::STATX, dir, name.as_ptr(), FLAGS, TYPE_AND_UID, buffer.as_mut_ptr()))?;
     // stx_uid is word 5, stx_mode the low half of word 7; stx_rdev_major and _minor are words 32 and 33.
     let (major, minor) = (u64::from(buffer[32]), u64::from(buffer[33]));
-    let rdev = (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & !0xff) << 12) | ((major & !0xfff) << 32);
+    let rdev = (minor & 0xff)
+        | ((major & 0xfff) << 8)
+        | ((minor & !0xff) << 12)
+        | ((major & !0xfff) << 32);
     Ok(Status { file_type: buffer[7] & 0o170000, rdev, uid: buffer[5] })
 }
 
@@ -455,10 +458,11 @@ pub fn loopback_up() -> Result<()> {
     let mut request = [0u8; 40]; // struct ifreq: 16 bytes of name, then the flags
     request[..2].copy_from_slice(b"lo");
     let socket = fd(plain(nr::SOCKET, [AF_INET, SOCK_DGRAM_CLOEXEC, 0, 0, 0, 0]))?;
-    let result = unit(call!(nr::IOCTL, socket, SIOCGIFFLAGS, request.as_mut_ptr())).and_then(|()| {
-        request[16] |= 1; // IFF_UP
-        unit(call!(nr::IOCTL, socket, SIOCSIFFLAGS, request.as_mut_ptr()))
-    });
+    let result =
+        unit(call!(nr::IOCTL, socket, SIOCGIFFLAGS, request.as_mut_ptr())).and_then(|()| {
+            request[16] |= 1; // IFF_UP
+            unit(call!(nr::IOCTL, socket, SIOCSIFFLAGS, request.as_mut_ptr()))
+        });
     close(socket);
     result
 }
@@ -491,8 +495,12 @@ pub fn capset(effective: u64, permitted: u64, inheritable: u64) -> Result<()> {
     let header = [VERSION_3, 0];
     let (low, high) = (|set: u64| set as u32, |set: u64| (set >> 32) as u32);
     let data = [
-        low(effective), low(permitted), low(inheritable),
-        high(effective), high(permitted), high(inheritable),
+        low(effective),
+        low(permitted),
+        low(inheritable),
+        high(effective),
+        high(permitted),
+        high(inheritable),
     ];
     unit(call!(nr::CAPSET, header.as_ptr(), data.as_ptr()))
 }
