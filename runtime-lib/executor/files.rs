@@ -24,12 +24,6 @@ pub fn resolve(root: Fd, path: &CStr) -> Result<Fd> {
     sys::openat2(root, path, O_PATH_CLOEXEC, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 }
 
-/// A new directory in one that nobody else can write to.
-pub fn mkdir(dir: Fd, name: &CStr) -> Result<Fd> {
-    sys::mkdirat(dir, name, 0o755)?;
-    sys::openat(dir, name, sys::O_PATH | sys::O_CLOEXEC | sys::O_DIRECTORY | sys::O_NOFOLLOW)
-}
-
 /// Writes to an existing file. Below a descriptor no symlink is followed; with the working
 /// directory as base, the path is the host's own and trusted.
 pub fn write_file(machine: &Machine, dir: Slot, path: Text, data: Bytes) -> Result<()> {

@@ -125,10 +125,6 @@ impl Machine {
                 self.set(out, fd)
             }
             Op::WriteFile { dir, path, data } => files::write_file(self, dir, path, data),
-            Op::Mkdir { dir, out, name } => {
-                let fd = files::mkdir(self.fd(dir)?, self.text(name)?)?;
-                self.set(out, fd)
-            }
             Op::Resolve { root, out, path } => {
                 let fd = files::resolve(self.fd(root)?, self.text(path)?)?;
                 self.set(out, fd)
@@ -172,6 +168,9 @@ impl Machine {
             Op::RootPropagation { propagation } => mounts::root_propagation(propagation),
             Op::PrivateParent { path } => mounts::private_parent(self.text(path)?),
             Op::MoveMount { mount, target } => sys::move_mount(self.fd(mount)?, self.fd(target)?),
+            Op::MountInto { mount, dir, name } => {
+                mounts::mount_into(self.fd(mount)?, self.fd(dir)?, self.text(name)?)
+            }
             Op::MaskPath { root, null, empty, path } => mounts::mask(self, root, null, empty, path),
             Op::ReadonlyPath { root, path } => mounts::readonly(self.fd(root)?, self.text(path)?),
             Op::PivotRoot { root } => mounts::pivot_root(self.fd(root)?),

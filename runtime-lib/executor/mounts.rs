@@ -66,6 +66,12 @@ pub fn private_parent(path: &CStr) -> Result<()> {
     Err(errno::ELOOP)
 }
 
+/// Onto a new directory in a mount that nobody else can write to: no symlink can be in the way.
+pub fn mount_into(mount: Fd, dir: Fd, name: &CStr) -> Result<()> {
+    sys::mkdirat(dir, name, 0o755)?;
+    sys::move_mount_at(mount, dir, name)
+}
+
 /// Paths that are not there need no mask (ENOTDIR: a parent is a file).
 fn resolve_if_there(root: Fd, path: &CStr) -> Result<Option<Fd>> {
     match resolve(root, path) {

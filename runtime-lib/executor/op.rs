@@ -297,8 +297,6 @@ ops! {
     Open { dir: Slot, out: Slot, path: Text, flags: u32 }
     /// Opens an existing file without following symlinks out of `dir`, writes, closes.
     WriteFile { dir: Slot, path: Text, data: Bytes }
-    /// mkdirat, then opens the directory with O_PATH, following nothing.
-    Mkdir { dir: Slot, out: Slot, name: Text }
     /// openat2(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS).
     Resolve { root: Slot, out: Slot, path: Text }
     /// Resolves like `Resolve`, creating what is missing component by component.
@@ -333,6 +331,8 @@ ops! {
     PrivateParent { path: Text }
     /// move_mount onto the object that `target` refers to.
     MoveMount { mount: Slot, target: Slot }
+    /// mkdirat, then move_mount onto the new directory; `dir` is a mount of our own making.
+    MountInto { mount: Slot, dir: Slot, name: Text }
     /// Hides a path of the container: a file under /dev/null, a directory under an empty tmpfs.
     /// The first directory takes `empty` itself, later ones clones of it. A missing path is fine.
     MaskPath { root: Slot, null: Slot, empty: Slot, path: Text }

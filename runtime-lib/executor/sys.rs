@@ -403,6 +403,12 @@ pub fn move_mount(mount: Fd, target: Fd) -> Result<()> {
     unit(call!(MOVE_MOUNT, mount, c"".as_ptr(), target, c"".as_ptr(), BOTH_EMPTY_PATH))
 }
 
+/// Moves a mount onto a name below a directory; a symlink is not followed.
+pub fn move_mount_at(mount: Fd, dir: Fd, name: &CStr) -> Result<()> {
+    const FROM_EMPTY_PATH: usize = 0x04;
+    unit(call!(MOVE_MOUNT, mount, c"".as_ptr(), dir, name.as_ptr(), FROM_EMPTY_PATH))
+}
+
 pub fn pivot_root_here() -> Result<()> {
     unit(call!(nr::PIVOT_ROOT, c".".as_ptr(), c".".as_ptr()))
 }

@@ -39,10 +39,9 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     let mut plan = Builder::new();
     let pinned =
         Pinned { listener: None, stdio: process::stdio_inputs(&mut plan, request.own_stdio) };
-    enter(&mut plan, request.spec, request.host, Some(request))?;
+    enter(&mut plan, request.spec, request.host, &pinned, Some(request))?;
     process::session_keyring(&mut plan, request.keyring.as_deref());
     let setgroups = Setgroups::of(request.host);
-    process::seal(&mut plan, &pinned, request.preserve_fds);
     let program = process::become_user(&mut plan, request.process, request.program, setgroups);
     process::lookup(&mut plan, &program);
     plan.runtime(RuntimeStep::AwaitExec);
@@ -68,7 +67,7 @@ pub(crate) fn hook(hook: &Hook, place: HookPlace<'_>) -> Result<Plan> {
     let pinned = Pinned { listener: None, stdio: process::stdio_inputs(&mut plan, true) };
     match place {
         HookPlace::Container { spec, host } => {
-            enter(&mut plan, spec, host, None)?;
+            enter(&mut plan, spec, host, &pinned, None)?;
             plan.push(Op::Umask { mask: 0o022 });
         }
         HookPlace::Runtime { bundle, .. } => {
@@ -76,9 +75,9 @@ pub(crate) fn hook(hook: &Hook, place: HookPlace<'_>) -> Result<Plan> {
             plan.push(Op::ResetSignals {});
             let path = plan.text(bundle.as_os_str().as_bytes());
             plan.push(Op::Chdir { again: 1, path });
+            process::seal(&mut plan, &pinned, 0);
         }
     }
-    process::seal(&mut plan, &pinned, 0);
     let path = plan.text(hook.path().as_os_str().as_bytes());
     let args: Vec<_> = hook.args().iter().flatten().map(|arg| plan.text(arg)).collect();
     let argv = if args.is_empty() { plan.texts(&[path]) } else { plan.texts(&args) };
@@ -106,6 +105,7 @@ fn enter(
     plan: &mut Builder,
     spec: &Spec,
     host: &HostFacts,
+    pinned: &Pinned,
     exec: Option<&ExecRequest<'_>>,
 ) -> Result<()> {
     let flags = Namespaces::of(spec).all();
@@ -124,7 +124,9 @@ fn enter(
     let ns = plan.input(Source::Pidfd);
     #[allow(clippy::cast_possible_truncation)] // all CLONE_NEW* are 32-bit
     plan.push(Op::Setns { ns, flags: flags as u32 });
-    plan.done(ns);
+    // Before the clone: what will be seen inside holds no descriptor of the host's.
+    process::seal(plan, pinned, exec.map_or(0, |request| request.preserve_fds));
+    plan.origin("linux.namespaces");
     if flags & (CLONE_NEWPID | CLONE_NEWTIME) != 0 {
         namespaces::clone(plan, 0);
     }

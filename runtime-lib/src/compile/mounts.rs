@@ -264,11 +264,8 @@ fn cgroup_v1(c: &mut Compiler<'_>, entry: &Entry<'_>, own_namespace: bool) {
             attributes(&mut c.plan, mount, 0, [set, entry.options.attr_clear]);
             mount
         };
-        let target = c.plan.slot();
         let name = c.plan.text(&hierarchy.name);
-        c.plan.push(Op::Mkdir { dir: base, out: target, name });
-        c.plan.push(Op::MoveMount { mount, target });
-        c.plan.done(target);
+        c.plan.push(Op::MountInto { mount, dir: base, name });
         c.plan.done(mount);
         let parts = hierarchy.name.split(',').filter(|part| *part != hierarchy.name);
         for part in parts {
