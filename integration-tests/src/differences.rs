@@ -229,7 +229,7 @@ pub fn applies(name: &str) -> bool {
     let listed = listed(name);
     if listed {
         let kind = Runtime::get().kind();
-        eprintln!("DIFFERS: {kind:?}: {name}: {}", entry(name).why);
+        crate::require::say(&format!("DIFFERS: {kind:?}: {name}: {}", entry(name).why));
     }
     listed
 }

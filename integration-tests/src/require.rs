@@ -32,10 +32,19 @@ pub fn available(need: &str) -> bool {
         let strict = std::env::var("TEU_TEST_REQUIRE").unwrap_or_default();
         let demanded = strict.split(',').map(str::trim).any(|name| name == need || name == "all");
         assert!(!demanded, "TEU_TEST_REQUIRE asks for {need}, but: {why}");
-        eprintln!("SKIP: needs {need}: {why}");
+        say(&format!("SKIP: needs {need}: {why}"));
         return false;
     }
     true
+}
+
+/// One line with the test's name, on standard error itself: what `eprintln!` prints is shown for
+/// failed tests only, and a skip must not look like a test that ran.
+pub fn say(text: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("?");
+    let _ =
+        std::io::Write::write_all(&mut std::io::stderr(), format!("{test}: {text}\n").as_bytes());
 }
 
 fn missing(need: &str) -> Option<String> {

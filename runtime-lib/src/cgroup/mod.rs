@@ -23,6 +23,12 @@ pub(crate) use layout::Layout;
 pub(crate) use manager::Cgroup;
 pub(crate) use paths::Paths;
 
+/// Not by `eprintln!`, which is shown for failed tests only.
+#[cfg(test)]
+fn skip(why: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{why}\n").as_bytes());
+}
+
 /// Makes each test that needs root and real cgroups say that it was skipped, or fail where
 /// skipping is not accepted.
 #[cfg(test)]
@@ -36,7 +42,7 @@ fn may_use_real_cgroups() -> bool {
     if !usable {
         let required = std::env::var("TEU_TEST_REQUIRE").is_ok_and(|list| list.contains("root"));
         assert!(!required, "needs root and a writable cgroup filesystem");
-        eprintln!("SKIP: needs root and a writable cgroup filesystem");
+        crate::cgroup::skip("SKIP: needs root and a writable cgroup filesystem");
     }
     usable
 }
