@@ -68,7 +68,7 @@ fn missing(need: &str) -> Option<String> {
                 std::fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
             unless(max.trim() != "0", "user.max_user_namespaces is 0")
         }
-        "runc" | "crun" | "busybox" => on_path(need),
+        "runc" | "crun" | "busybox" | "strace" => on_path(need),
         _ => panic!("unknown need {need:?}"),
     }
 }

@@ -172,3 +172,18 @@ fn a_hook_that_hangs_does_not_keep_a_container_from_being_deleted() {
     drop(start);
     b.assert_clean();
 }
+
+#[test]
+fn an_init_that_is_killed_just_before_its_exec_is_an_error() {
+    require!("root");
+    require!("strace");
+    known_difference!("killed-before-exec");
+    // The first execve of each process: teu's own is over when strace sees it, the executor's is not.
+    let trace = "exec strace -f -qq -o /dev/null -e trace=execve \
+                 -e inject=execve:signal=SIGKILL:when=1 \"$@\"";
+    let b = Bundle::new();
+    b.write();
+    let run = b.verb("run").arg("--bundle").arg(b.path()).arg(b.id());
+    run.through_shell(trace).run().fails_with(&["killed"]);
+    b.assert_clean();
+}

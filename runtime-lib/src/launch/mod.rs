@@ -23,6 +23,7 @@ use crate::plan::record::Record;
 use crate::plan::{HookKind, Plan, RuntimeStep};
 use crate::prepare::{Prepared, above_streams, executor, sealed};
 use crate::signal::{self, Signal};
+use crate::state::{INIT_COMM, ProcStat};
 use clone::{Spawn, Spawned, spawn};
 use end::reap;
 
@@ -219,6 +220,7 @@ impl Drive<'_> {
             Some(record) => {
                 Err(Error::ExecutorDied(format!("sent signal {} unasked", record.number)))
             }
+            None if died_as_executor(self.child()?.pid)? => Err(self.end_of_child()),
             None => Ok(()),
         }
     }
@@ -269,6 +271,25 @@ fn packet(control: &OwnedFd) -> Result<(Option<Record>, Vec<u8>)> {
     let packet = packet.get(..len).unwrap_or_default();
     let detail = packet.get(Record::SIZE..).unwrap_or_default().to_vec();
     Ok((Record::from_bytes(packet), detail))
+}
+
+/// Whether a process whose connection is closed has ended before its exec, which changes the name: a
+/// moment after it has closed descriptors, while one that dies is a zombie a moment after that. Hence
+/// the second looks.
+pub(crate) fn died_as_executor(pid: i32) -> Result<bool> {
+    const LOOKS: u32 = 10_000;
+    for _ in 0..LOOKS {
+        match ProcStat::read(pid)? {
+            Some(stat) if stat.comm == INIT_COMM.as_bytes() => {
+                if !stat.is_alive() {
+                    return Ok(true);
+                }
+            }
+            _ => return Ok(false),
+        }
+        std::thread::yield_now();
+    }
+    Ok(false)
 }
 
 /// What a started executor says: nothing (it has exec'd), or the errno of its exec.

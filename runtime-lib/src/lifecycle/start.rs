@@ -8,7 +8,7 @@ use oci_spec::runtime::Spec;
 use super::hooks::HookContext;
 use super::{Container, files, init_pidfd, status_name};
 use crate::error::{Error, Result};
-use crate::launch::receive_start;
+use crate::launch::{died_as_executor, receive_start};
 use crate::plan::HookKind;
 use crate::signal::{self, Signal};
 use crate::state::{Entry, Record, Status, status};
@@ -37,7 +37,7 @@ pub(super) fn start(container: &Container) -> Result<()> {
         }
         return Err(e);
     }
-    release(&entry, &spec)?;
+    release(&entry, &spec, record.pid)?;
     for failed in hooks.run_all(HookKind::Poststart) {
         container.runtime.warn(&failed.to_string());
     }
@@ -46,11 +46,18 @@ pub(super) fn start(container: &Container) -> Result<()> {
 
 /// The connection is the signal to go on; the exec closes it. What comes over it before that is the
 /// errno of the exec.
-fn release(entry: &Entry, spec: &Spec) -> Result<()> {
+fn release(entry: &Entry, spec: &Spec, pid: i32) -> Result<()> {
     let connection = files::connect_to_start(entry)?;
     let failure = receive_start(&connection)?;
     files::remove_start_socket(entry)?;
-    let Some(errno) = failure else { return Ok(()) };
+    let Some(errno) = failure else {
+        // Without a process it ends as it is meant to.
+        return if spec.process().is_some() && died_as_executor(pid)? {
+            Err(Error::ExecutorDied("was killed before it could run its program".into()))
+        } else {
+            Ok(())
+        };
+    };
     let args = spec.process().as_ref().and_then(|process| process.args().as_ref());
     let program = args.and_then(|args| args.first()).cloned().unwrap_or_default();
     let what = crate::plan::exec_problem(&program, Errno::from_raw(errno));

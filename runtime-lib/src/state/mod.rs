@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use procstat::ProcStat;
 pub(crate) use record::{Record, now};
-pub(crate) use status::{find_init, status};
+pub(crate) use status::{INIT_COMM, find_init, status};
 pub(crate) use store::{Entry, Lock, START_SOCKET, Store};
 
 /// A container's status as the runtime specification names it, with runc's `paused`.
