@@ -26,7 +26,8 @@ pub(super) fn delete(container: &Container, force: bool) -> Result<()> {
     let lock = match entry.lock() {
         // Somebody may wait for ever for a hook: with the container's processes it ends, too.
         Err(e) if force && e.errno() == Some(Errno::EWOULDBLOCK) => {
-            if let Some(record) = entry.read_record()? {
+            // A damaged record is told, or mended, once the lock is there.
+            if let Ok(Some(record)) = entry.read_record() {
                 kill_processes(&record)?;
             }
             entry.lock()?

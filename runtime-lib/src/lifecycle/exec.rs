@@ -100,7 +100,7 @@ fn process(spec: &Spec, options: &ExecOptions) -> Result<SpecProcess> {
 }
 
 /// Never to the inheritable set: that would hand them to programs that have not asked for them
-/// (CVE-2022-29162). Ambient, as runc has it, only if the process's set has them inheritable.
+/// (CVE-2022-29162), and so not to the ambient set either.
 fn add_capabilities(process: &mut SpecProcess, names: &[String]) -> Result<()> {
     let mut wanted = Vec::new();
     for name in names {
