@@ -5,10 +5,13 @@
 //! Paths::resolve  the container's directory in each, from cgroupsPath (pure; kept in the record)
 //! Cgroup          creates, joins, lists, kills, freezes and removes them
 //! devices         the devices controller of v1
+//! convert         values of v1, in which configs speak, in the terms of v2
 //! ```
 //!
 //! The other controllers' settings get a module each beside `devices`.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the limits of cgroup v2"))]
+pub(crate) mod convert;
 pub(crate) mod devices;
 mod freezer;
 mod inherit;

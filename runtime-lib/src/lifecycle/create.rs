@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::LinuxDeviceCgroup;
-
 use super::hooks::HookContext;
-use super::{CreateOptions, Process, Runtime, files, host_namespaces};
-use crate::cgroup::{Cgroup, Layout, Paths, devices};
+use super::{CreateOptions, Process, Runtime, files, host_namespaces, limits};
+use crate::cgroup::{Cgroup, Layout, Paths};
 use crate::compile::{self, CgroupShape, Hierarchy, Request, Tasks};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
@@ -159,10 +157,7 @@ impl Site {
         entry.write_record(&record)?;
         let cgroup = self.cgroup.insert(Cgroup::create(draft.paths.clone())?);
         record.cgroup = cgroup.paths().clone();
-        // An ordinary user's container has no access to devices beyond the user's own.
-        let host = &draft.host;
-        let unprivileged = host.in_user_namespace || !host.privileged();
-        devices::apply(cgroup.paths(), device_rules(draft), unprivileged)?;
+        limits::apply(cgroup, &draft.bundle.spec, &draft.host)?;
         let shape = shape(&draft.layout, cgroup);
         let stdio = options.stdio.into_fds();
         let plan = compile::create(&Request {
@@ -260,12 +255,6 @@ impl Lane for CreateLane<'_> {
         self.entry.write_record(&self.record)?;
         self.pid_file.as_deref().map_or(Ok(()), |path| files::write_pid_file(path, init.pid))
     }
-}
-
-fn device_rules(draft: &Draft) -> &[LinuxDeviceCgroup] {
-    let linux = draft.bundle.spec.linux().as_ref();
-    let resources = linux.and_then(|linux| linux.resources().as_ref());
-    resources.and_then(|resources| resources.devices().as_deref()).unwrap_or_default()
 }
 
 /// What compile has to know of the cgroups.

@@ -7,6 +7,7 @@ mod files;
 mod hooks;
 mod host_namespaces;
 mod kill;
+mod limits;
 mod options;
 mod process;
 mod start;
