@@ -32,7 +32,7 @@ fn settings_of_later_versions_are_refused_by_name() {
     require!("root", "teu");
     let cases: [(&str, Value, &str); 3] = [
         ("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW" }), "seccomp"),
-        ("/process/terminal", json!(true), "terminal"),
+        ("/process/apparmorProfile", json!("docker-default"), "apparmorProfile"),
         ("/linux/resources/memory", json!({ "limit": 67_108_864 }), "memory"),
     ];
     for (pointer, value, name) in cases {

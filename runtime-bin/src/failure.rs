@@ -21,6 +21,10 @@ pub enum Failure {
     #[error("exec args cannot be empty")]
     NoCommand,
 
+    /// A console socket in the foreground. The words are runc's, which its suite looks for.
+    #[error("cannot use console socket if runc will not detach or allocate tty")]
+    ConsoleSocket,
+
     /// The command line makes sense, but this version cannot do it.
     #[error("{0} not supported by this version of teu")]
     Unsupported(String),

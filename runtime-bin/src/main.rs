@@ -4,6 +4,7 @@
 //! print. What a container is and how it starts is libteu's business alone.
 
 mod cli;
+mod console;
 mod failure;
 mod features;
 mod log;

@@ -1,6 +1,6 @@
 //! The foreground: signals sent to teu go to the container's process, whose end is teu's.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
@@ -12,6 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 
+use crate::console::Console;
 use crate::failure::Failure;
 use crate::log::Log;
 
@@ -73,29 +74,61 @@ impl Forwarder {
             .map_err(Failure::system("signalfd"))
     }
 
-    /// Forwards signals until the process has ended; reaps it and every orphan that ends before.
-    pub fn wait(&self, process: &impl Target, log: &Log) -> Result<u8, Failure> {
-        while !self.ended(process)? {
+    /// Forwards signals, and what goes through its terminal, until the process has ended; reaps it
+    /// and every orphan that ends before.
+    pub fn wait(
+        &self,
+        process: &impl Target,
+        mut console: Option<Console>,
+        log: &Log,
+    ) -> Result<u8, Failure> {
+        loop {
+            let woken = self.sleep(Some(process.as_fd()), console.as_mut(), PollTimeout::NONE)?;
+            if woken == Woken::ProcessEnded {
+                break;
+            }
             while let Some(signal) = self.next()? {
-                handle(signal, process, log);
+                handle(signal, process, console.as_ref(), log);
             }
         }
+        console.map_or(Ok(()), |console| self.flush(console))?;
         let status = exit_code(process.wait()?);
         log.debug(format_args!("process {} ended with status {status}", process.pid()));
         Ok(status)
     }
 
-    /// Sleeps until there is something to do.
-    fn ended(&self, process: &impl Target) -> Result<bool, Failure> {
-        let mut watched = [
-            PollFd::new(process.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-        ];
-        match poll(&mut watched, PollTimeout::NONE) {
-            Ok(_) => Ok(watched.first().and_then(PollFd::any).unwrap_or(true)),
-            Err(Errno::EINTR) => Ok(false),
-            Err(errno) => Err(Failure::System { action: "poll", errno }),
+    /// What the process had printed when it ended. Others may still hold the terminal: they are not
+    /// waited for. A reader who does not read is, until a signal says to go.
+    fn flush(&self, mut console: Console) -> Result<(), Failure> {
+        loop {
+            let waiting = console.is_waiting();
+            let patience = if waiting { PollTimeout::NONE } else { PollTimeout::ZERO };
+            let woken = self.sleep(None, Some(&mut console), patience)?;
+            let told_to_go = self.next()?.is_some_and(|signal| named(signal).is_some_and(ends));
+            if told_to_go || woken == Woken::Late {
+                return Ok(());
+            }
         }
+    }
+
+    /// Sleeps until there is something to do, and does what the console needs.
+    fn sleep(
+        &self,
+        process: Option<BorrowedFd<'_>>,
+        console: Option<&mut Console>,
+        patience: PollTimeout,
+    ) -> Result<Woken, Failure> {
+        let nothing = (self.signals.as_fd(), PollFlags::empty());
+        let process = process.map_or(nothing, |process| (process, PollFlags::POLLIN));
+        let [master, input, output] = console.as_ref().map_or([nothing; 3], |c| c.watched());
+        let watched = [process, (self.signals.as_fd(), PollFlags::POLLIN), master, input, output];
+        let Some([ended, _, master, input, output]) = ready(watched, patience)? else {
+            return Ok(Woken::Late);
+        };
+        if let Some(console) = console {
+            console.carry([master, input, output]);
+        }
+        Ok(if ended.is_empty() { Woken::Busy } else { Woken::ProcessEnded })
     }
 
     /// The number of the next signal that waits.
@@ -105,11 +138,51 @@ impl Forwarder {
     }
 }
 
-fn handle(number: u32, process: &impl Target, log: &Log) {
-    match i32::try_from(number).ok().and_then(|n| Signal::try_from(n).ok()) {
+/// Why [`Forwarder::sleep`] has returned.
+#[derive(Debug, PartialEq, Eq)]
+enum Woken {
+    ProcessEnded,
+    Busy,
+    Late,
+}
+
+/// poll(2) on those of which something is wanted; `None` when the time is up.
+fn ready<const N: usize>(
+    watched: [(BorrowedFd<'_>, PollFlags); N],
+    patience: PollTimeout,
+) -> Result<Option<[PollFlags; N]>, Failure> {
+    let mut fds = Vec::with_capacity(N);
+    fds.extend(
+        watched
+            .iter()
+            .filter(|(_, flags)| !flags.is_empty())
+            .map(|(fd, flags)| PollFd::new(*fd, *flags)),
+    );
+    match poll(&mut fds, patience) {
+        Ok(0) => return Ok(None),
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(errno) => return Err(Failure::System { action: "poll", errno }),
+    }
+    let mut events = fds.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+    let mut of = |flags: PollFlags| if flags.is_empty() { None } else { events.next() };
+    Ok(Some(watched.map(|(_, flags)| of(flags).unwrap_or(PollFlags::empty()))))
+}
+
+fn named(number: u32) -> Option<Signal> {
+    i32::try_from(number).ok().and_then(|n| Signal::try_from(n).ok())
+}
+
+/// Whether a signal to teu says that it shall go, once there is no process to pass it on to.
+fn ends(signal: Signal) -> bool {
+    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    matches!(signal, SIGHUP | SIGINT | SIGQUIT | SIGTERM)
+}
+
+fn handle(number: u32, process: &impl Target, console: Option<&Console>, log: &Log) {
+    match named(number) {
         Some(Signal::SIGCHLD) => reap_orphans(process.pid()),
-        // Without a terminal there is no size to pass on.
-        Some(Signal::SIGWINCH) => {}
+        // The kernel tells the container's processes itself. Without a terminal there is no size.
+        Some(Signal::SIGWINCH) => console.into_iter().for_each(Console::resize),
         Some(signal) => {
             log.debug(format_args!("forwarding {signal} to {}", process.pid()));
             if let Err(e) = process.kill(signal) {
@@ -185,7 +258,7 @@ mod tests {
         }
         let (end, alive) = pipe().unwrap();
         let fake = Fake { end, alive: RefCell::new(Some(alive)), seen: RefCell::default() };
-        assert_eq!(forwarder.wait(&fake, &Log::default()).unwrap(), 7);
+        assert_eq!(forwarder.wait(&fake, None, &Log::default()).unwrap(), 7);
         assert_eq!(*fake.seen.borrow(), [Signal::SIGHUP, Signal::SIGTERM]);
     }
 

@@ -91,6 +91,7 @@ pub mod nr {
     pub const SOCKET: usize = 198;
     pub const SENDTO: usize = 206;
     pub const RECVFROM: usize = 207;
+    pub const SENDMSG: usize = 211;
     pub const EXECVE: usize = 221;
     pub const MMAP: usize = 222;
     pub const ACCEPT4: usize = 242;

@@ -67,6 +67,7 @@ pub mod nr {
     pub const SOCKET: usize = 41;
     pub const SENDTO: usize = 44;
     pub const RECVFROM: usize = 45;
+    pub const SENDMSG: usize = 46;
     pub const EXECVE: usize = 59;
     pub const GETCWD: usize = 79;
     pub const CHDIR: usize = 80;

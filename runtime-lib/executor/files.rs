@@ -11,6 +11,7 @@ const O_WRONLY: u64 = 1;
 const O_PATH_CLOEXEC: u64 = (sys::O_PATH | sys::O_CLOEXEC) as u64;
 const O_CLOEXEC: u64 = sys::O_CLOEXEC as u64;
 const O_DIRECTORY: u64 = sys::O_DIRECTORY as u64;
+const RESOLVE_NO_XDEV: u64 = 0x01;
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 const RESOLVE_BENEATH: u64 = 0x08;
@@ -22,6 +23,19 @@ const PATH_MAX: usize = 4096;
 /// Opens an object of the container with O_PATH, its symlinks meaning what they mean inside.
 pub fn resolve(root: Fd, path: &CStr) -> Result<Fd> {
     sys::openat2(root, path, O_PATH_CLOEXEC, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+}
+
+/// Opens a directory of the container with O_PATH.
+pub fn directory(root: Fd, path: &CStr) -> Result<Fd> {
+    let flags = O_PATH_CLOEXEC | O_DIRECTORY;
+    sys::openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+}
+
+/// Opens a device of the filesystem that `dir` lies on, without making it the controlling terminal.
+pub fn open_device_in(dir: Fd, name: &CStr) -> Result<Fd> {
+    const O_RDWR_NOCTTY: u64 = 2 | 0o400;
+    let resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+    sys::openat2(dir, name, O_RDWR_NOCTTY | O_CLOEXEC, resolve)
 }
 
 /// Writes to an existing file. Below a descriptor no symlink is followed; with the working

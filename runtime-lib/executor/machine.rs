@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use crate::op::{Bytes, OnError, Op, Slot, Step, Text, signal};
 use crate::record::{Header, MAGIC, Record};
 use crate::sys::{self, Fd, Result, errno};
-use crate::{files, ids, mounts, process};
+use crate::{files, ids, mounts, process, terminal};
 
 /// Everything the executor knows.
 pub struct Machine {
@@ -175,6 +175,23 @@ impl Machine {
             Op::ReadonlyPath { root, path } => mounts::readonly(self.fd(root)?, self.text(path)?),
             Op::PivotRoot { root } => mounts::pivot_root(self.fd(root)?),
             Op::Chroot { root } => mounts::chroot(self.fd(root)?),
+            Op::OpenTerminal { root, out, path } => {
+                let fd = terminal::open(self.fd(root)?, self.text(path)?)?;
+                self.set(out, fd)
+            }
+            Op::TerminalPeer { terminal, out } => {
+                let fd = sys::terminal_peer(self.fd(terminal)?)?;
+                self.set(out, fd)
+            }
+            Op::WindowSize { terminal, rows, columns } => {
+                sys::set_window_size(self.fd(terminal)?, rows, columns)
+            }
+            Op::ControllingTerminal { terminal } => {
+                sys::set_controlling_terminal(self.fd(terminal)?)
+            }
+            Op::SendDescriptor { socket, descriptor, name } => {
+                sys::send_descriptor(self.fd(socket)?, self.fd(descriptor)?, self.bytes(name)?)
+            }
             Op::SessionKeyring { name } => sys::join_session_keyring(self.text(name)?),
             Op::OwnStreams { uid } => files::own_streams(uid),
             Op::Sethostname { name } => sys::sethostname(self.bytes(name)?),

@@ -22,6 +22,7 @@ mod process;
 #[allow(dead_code)]
 mod record;
 mod sys;
+mod terminal;
 
 use machine::Machine;
 

@@ -343,6 +343,18 @@ ops! {
     /// fchdir, chroot("."), chdir("/"): for a container without a mount namespace.
     Chroot { root: Slot }
 
+    /// Opens a new terminal's master end in the devpts that is mounted at `path`, and unlocks it.
+    /// Fails with ENODEV if something else is there (CVE-2025-52565).
+    OpenTerminal { root: Slot, out: Slot, path: Text }
+    /// ioctl(terminal, TIOCGPTPEER): the other end, reached without a path.
+    TerminalPeer { terminal: Slot, out: Slot }
+    /// ioctl(terminal, TIOCSWINSZ).
+    WindowSize { terminal: Slot, rows: u16, columns: u16 }
+    /// ioctl(terminal, TIOCSCTTY): the terminal becomes that of this session.
+    ControllingTerminal { terminal: Slot }
+    /// sendmsg(socket, name) with the descriptor as SCM_RIGHTS.
+    SendDescriptor { socket: Slot, descriptor: Slot, name: Bytes }
+
     /// keyctl(KEYCTL_JOIN_SESSION_KEYRING, name), and lets its user search it, so that an exec can
     /// join the same one.
     SessionKeyring { name: Text }

@@ -241,6 +241,52 @@ pub fn accept(listener: Fd) -> Result<Fd> {
     }
 }
 
+/// sendmsg of `data` with one descriptor as SCM_RIGHTS (unix(7)).
+pub fn send_descriptor(socket: Fd, descriptor: Fd, data: &[u8]) -> Result<()> {
+    const MSG_NOSIGNAL: usize = 0x4000;
+    const SOL_SOCKET_SCM_RIGHTS: u64 = 1 | 1 << 32; // cmsg_level and cmsg_type, both 1
+    const LENGTH: u64 = 20; // CMSG_LEN(4)
+    let control = [LENGTH, SOL_SOCKET_SCM_RIGHTS, u64::from(descriptor as u32)];
+    let vector = [data.as_ptr() as usize, data.len()];
+    // struct msghdr: name, its length, vector, its length, control, its length, flags.
+    let message = [
+        0,
+        0,
+        vector.as_ptr() as usize,
+        1,
+        control.as_ptr() as usize,
+        size_of::<[u64; 3]>(),
+        0,
+    ];
+    unit(call!(nr::SENDMSG, socket, message.as_ptr(), MSG_NOSIGNAL))
+}
+
+/// Lets the other end of a new terminal be opened.
+pub fn unlock_terminal(master: Fd) -> Result<()> {
+    const TIOCSPTLCK: usize = 0x4004_5431;
+    let unlocked = 0i32;
+    unit(call!(nr::IOCTL, master, TIOCSPTLCK, &raw const unlocked))
+}
+
+/// The other end of a terminal, not made the controlling one.
+pub fn terminal_peer(master: Fd) -> Result<Fd> {
+    const TIOCGPTPEER: usize = 0x5441;
+    const O_RDWR_NOCTTY_CLOEXEC: usize = 2 | 0o400 | 0o2000000;
+    fd(plain(nr::IOCTL, [master as usize, TIOCGPTPEER, O_RDWR_NOCTTY_CLOEXEC, 0, 0, 0]))
+}
+
+pub fn set_window_size(terminal: Fd, rows: u16, columns: u16) -> Result<()> {
+    const TIOCSWINSZ: usize = 0x5414;
+    let size = [rows, columns, 0, 0]; // struct winsize
+    unit(call!(nr::IOCTL, terminal, TIOCSWINSZ, size.as_ptr()))
+}
+
+/// Makes it the terminal of the session that the caller leads.
+pub fn set_controlling_terminal(terminal: Fd) -> Result<()> {
+    const TIOCSCTTY: usize = 0x540e;
+    unit(plain(nr::IOCTL, [terminal as usize, TIOCSCTTY, 0, 0, 0, 0]))
+}
+
 pub fn dup3(from: Fd, to: u32) -> Result<()> {
     unit(plain(nr::DUP3, [from as usize, to as usize, 0, 0, 0, 0]))
 }

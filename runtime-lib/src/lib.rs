@@ -103,8 +103,8 @@ mod validate;
 pub use error::{Error, ErrorKind, Result};
 pub use id::ContainerId;
 pub use lifecycle::{
-    Container, CreateOptions, ExecOptions, KillTarget, Process, Runtime, RuntimeOptions, Stdio,
-    Warn,
+    Console, Container, CreateOptions, ExecOptions, KillTarget, Process, Runtime, RuntimeOptions,
+    Stdio, Warn,
 };
 pub use signal::Signal;
 pub use spec::{load_process, mount_options};

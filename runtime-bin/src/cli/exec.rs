@@ -65,13 +65,6 @@ pub struct Exec {
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub preserve_fds: u32,
 
-    #[command(flatten)]
-    pub later: Later,
-}
-
-/// Flags that are known but refused for now.
-#[derive(Debug, Args)]
-pub struct Later {
     /// Unix socket that receives the terminal's master end
     #[arg(long, value_name = "path", default_value = "", hide_default_value = true)]
     pub console_socket: OsString,
@@ -80,6 +73,13 @@ pub struct Later {
     #[arg(long, value_name = "path", default_value = "", hide_default_value = true)]
     pub pidfd_socket: OsString,
 
+    #[command(flatten)]
+    pub later: Later,
+}
+
+/// Flags that are known but refused for now.
+#[derive(Debug, Args)]
+pub struct Later {
     /// SELinux label of the process
     #[arg(long, value_name = "label", default_value = "", hide_default_value = true)]
     pub process_label: OsString,

@@ -6,33 +6,40 @@ use libteu::{ContainerId, ExecOptions};
 use oci_spec::runtime::Process;
 
 use crate::cli::exec::{Exec, Later};
+use crate::cli::non_empty;
+use crate::console::Console;
 use crate::failure::Failure;
 use crate::signal::Forwarder;
 use crate::verb::Context;
-use crate::verb::setup::refuse;
+use crate::verb::setup::{console, foreground, refuse};
 
 /// Runs a process in the container. In the foreground, stays until it has ended.
 pub fn run(args: &Exec, context: &Context<'_>) -> Result<u8, Failure> {
-    let options = options(args, context)?;
+    let mut options = options(args, context)?;
     let id: ContainerId = args.id().parse()?;
     let container = context.runtime()?.container(&id)?;
     if args.detach {
         container.exec(options)?;
         return Ok(0);
     }
+    options.console = foreground(options.console)?;
     let forwarder = Forwarder::new()?;
-    let process = container.exec(options)?;
-    forwarder.wait(&process, context.log).inspect_err(|_| {
+    let mut process = container.exec(options)?;
+    let console = process.take_console().map(Console::new).transpose();
+    let status = console.and_then(|console| forwarder.wait(&process, console, context.log));
+    status.inspect_err(|_| {
         let _ = process.kill(libteu::Signal::KILL);
     })
 }
 
 fn options(args: &Exec, context: &Context<'_>) -> Result<ExecOptions, Failure> {
-    refuse("--tty", args.tty)?;
     refuse_later(&args.later)?;
     let mut options = ExecOptions::default();
     options.pid_file = args.pid_file();
     options.preserve_fds = args.preserve_fds;
+    options.console = console(&args.console_socket);
+    options.pidfd_socket = non_empty(&args.pidfd_socket);
+    options.tty = args.tty;
     if let Some(file) = args.process() {
         options.process = Some(read_process(&file, context)?);
         return Ok(options);
@@ -48,8 +55,6 @@ fn options(args: &Exec, context: &Context<'_>) -> Result<ExecOptions, Failure> {
 }
 
 fn refuse_later(later: &Later) -> Result<(), Failure> {
-    refuse("--console-socket", !later.console_socket.is_empty())?;
-    refuse("--pidfd-socket", !later.pidfd_socket.is_empty())?;
     refuse("--process-label", !later.process_label.is_empty())?;
     refuse("--apparmor", !later.apparmor.is_empty())?;
     refuse("--cgroup", !later.cgroup.is_empty())?;

@@ -3,25 +3,28 @@
 use libteu::{Container, Process};
 
 use crate::cli::run::Run;
+use crate::console::Console;
 use crate::failure::Failure;
 use crate::signal::{self, Forwarder};
 use crate::verb::{Context, setup};
 
 /// Creates and starts the container. In the foreground, stays until its process has ended.
 pub fn run(args: &Run, context: &Context<'_>) -> Result<u8, Failure> {
-    let options = setup::options(&args.setup)?;
+    let mut options = setup::options(&args.setup)?;
     let runtime = context.runtime_to_create_in()?;
     let (id, bundle) = (&args.setup.id, args.setup.bundle());
     if args.detach {
         runtime.run(id, &bundle, options)?;
         return Ok(0);
     }
+    options.console = setup::foreground(options.console)?;
     if !args.no_subreaper {
         signal::adopt_orphans()?;
     }
     let forwarder = Forwarder::new()?;
-    let (container, process) = runtime.run(id, &bundle, options)?;
-    let status = forwarder.wait(&process, context.log);
+    let (container, mut process) = runtime.run(id, &bundle, options)?;
+    let console = process.take_console().map(Console::new).transpose();
+    let status = console.and_then(|console| forwarder.wait(&process, console, context.log));
     finish(args, context, &container, &process, status)
 }
 

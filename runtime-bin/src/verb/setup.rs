@@ -1,24 +1,38 @@
 //! What `create` and `run` share.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::str::FromStr;
 
-use libteu::CreateOptions;
+use libteu::{Console, CreateOptions};
 
 use crate::cli::create::Setup;
+use crate::cli::non_empty;
 use crate::failure::Failure;
 
 /// Options for the library.
 pub fn options(setup: &Setup) -> Result<CreateOptions, Failure> {
-    refuse("--console-socket", !setup.console_socket.is_empty())?;
     refuse("--no-pivot", setup.no_pivot)?;
-    refuse("--pidfd-socket", !setup.pidfd_socket.is_empty())?;
     let mut options = CreateOptions::default();
     options.pid_file = setup.pid_file();
     options.listen_fds = listen_fds();
     options.preserve_fds = setup.preserve_fds;
     options.no_new_keyring = setup.no_new_keyring;
+    options.console = console(&setup.console_socket);
+    options.pidfd_socket = non_empty(&setup.pidfd_socket);
     Ok(options)
+}
+
+/// `--console-socket`.
+pub fn console(socket: &OsString) -> Console {
+    non_empty(socket).map_or(Console::None, Console::Socket)
+}
+
+/// In the foreground a terminal is teu's own affair; the words are runc's.
+pub fn foreground(console: Console) -> Result<Console, Failure> {
+    match console {
+        Console::None => Ok(Console::Keep),
+        _ => Err(Failure::ConsoleSocket),
+    }
 }
 
 /// Says that a flag is known but of no use yet: nothing is ignored in silence.

@@ -13,6 +13,7 @@ use super::namespaces::{
     self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Namespaces,
 };
 use super::process::{self, Dumpable};
+use super::terminal;
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::plan::op::{List, Op};
@@ -37,9 +38,14 @@ pub(crate) struct ExecRequest<'a> {
 /// Compiles an exec: the way in, then the same end as a container's own process.
 pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     let mut plan = Builder::new();
-    let pinned =
-        Pinned { listener: None, stdio: process::stdio_inputs(&mut plan, request.own_stdio) };
+    let console = terminal::input(&mut plan, Some(request.process));
+    let own_stdio = request.own_stdio && console.is_none();
+    let stdio = process::stdio_inputs(&mut plan, own_stdio);
+    let pinned = Pinned { listener: None, console, stdio };
     enter(&mut plan, request.spec, request.host, &pinned, Some(request))?;
+    if let Some(socket) = console {
+        terminal::enter(&mut plan, socket, request.process);
+    }
     process::session_keyring(&mut plan, request.keyring.as_deref());
     let setgroups = Setgroups::of(request.host);
     let program = process::become_user(&mut plan, request.process, request.program, setgroups);
@@ -64,7 +70,8 @@ pub(crate) enum HookPlace<'a> {
 /// descriptor of the runtime's or its caller's.
 pub(crate) fn hook(hook: &Hook, place: HookPlace<'_>) -> Result<Plan> {
     let mut plan = Builder::new();
-    let pinned = Pinned { listener: None, stdio: process::stdio_inputs(&mut plan, true) };
+    let stdio = process::stdio_inputs(&mut plan, true);
+    let pinned = Pinned { listener: None, console: None, stdio };
     match place {
         HookPlace::Container { spec, host } => {
             enter(&mut plan, spec, host, &pinned, None)?;

@@ -12,6 +12,7 @@ mod mounts;
 mod namespaces;
 mod process;
 mod rootfs;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -61,9 +62,9 @@ struct Compiler<'a> {
 pub(crate) fn create(request: &Request<'_>) -> Result<Plan> {
     let namespaces = Namespaces::of(request.spec);
     let mut c = Compiler { request, namespaces, plan: Builder::new(), root: Slot::NONE };
-    let pinned = c.inputs();
+    let mut pinned = c.inputs();
     c.stage();
-    c.init(&pinned)?;
+    c.init(&mut pinned)?;
     c.plan.preserve_fds(request.preserve_fds);
     c.plan.finish()
 }
@@ -71,13 +72,18 @@ pub(crate) fn create(request: &Request<'_>) -> Result<Plan> {
 /// Inputs that are used late, taken first so that no early op can reuse their slots.
 struct Pinned {
     listener: Option<Slot>,
+    /// Where a terminal's master end is sent, until it is.
+    console: Option<Slot>,
+    /// What becomes which standard stream.
     stdio: Vec<(Slot, u32)>,
 }
 
 impl Compiler<'_> {
     fn inputs(&mut self) -> Pinned {
         let listener = self.request.wait_for_start.then(|| self.plan.input(Source::StartListener));
-        Pinned { listener, stdio: process::stdio_inputs(&mut self.plan, self.request.own_stdio) }
+        let console = terminal::input(&mut self.plan, self.request.spec.process().as_ref());
+        let own_stdio = self.request.own_stdio && console.is_none();
+        Pinned { listener, console, stdio: process::stdio_inputs(&mut self.plan, own_stdio) }
     }
 
     /// Up to the point where the process is the container's init. Without a user namespace and
@@ -104,12 +110,13 @@ impl Compiler<'_> {
         namespaces::unshare_cgroup(&mut self.plan, &self.namespaces);
     }
 
-    fn init(&mut self, pinned: &Pinned) -> Result<()> {
+    fn init(&mut self, pinned: &mut Pinned) -> Result<()> {
         process::session_keyring(&mut self.plan, self.request.keyring.as_deref());
         namespaces::settle(&mut self.plan, self.request.spec, &self.namespaces);
         rootfs::prepare(self)?;
         let read_only = mounts::mount_all(self)?;
         devices::populate(self)?;
+        terminal::set_up(self, pinned);
         rootfs::working_directory(self);
         self.hooks();
         // After the hooks, which may still need what gets hidden; before the switch of the root,

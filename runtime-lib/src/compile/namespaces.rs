@@ -114,6 +114,8 @@ pub(super) fn clone(plan: &mut Builder, flags: u64) {
     plan.push(Op::Wait { number: signal::BORN });
     plan.runtime(RuntimeStep::Await(signal::BORN));
     plan.runtime(RuntimeStep::Answer(signal::BORN));
+    // It is in the stage's session, whose leader is gone.
+    plan.push(Op::Setsid {});
 }
 
 /// Gets the maps of a new user namespace written, and takes on its root's ids.

@@ -245,7 +245,7 @@ pub(super) fn seal(plan: &mut Builder, pinned: &Pinned, preserve_fds: u32) {
         plan.push(Op::Dup { slot: *slot, to: *number });
     }
     plan.origin("");
-    let keep_too = pinned.listener.unwrap_or(Slot::NONE);
+    let keep_too = pinned.listener.or(pinned.console).unwrap_or(Slot::NONE);
     plan.push(Op::CloseRest { keep: Slot::CONTROL, keep_too, from: 3 + preserve_fds });
 }
 

@@ -1,8 +1,10 @@
 //! create and run: from a bundle to a process.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use super::console::{self, Delivery};
 use super::hooks::HookContext;
 use super::{CreateOptions, Process, Runtime, files, host_namespaces, limits};
 use crate::cgroup::{Cgroup, Layout, Paths};
@@ -76,6 +78,10 @@ impl Draft {
             process.set_env(Some(env));
         }
         Ok(())
+    }
+
+    fn terminal(&self) -> bool {
+        self.bundle.spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false)
     }
 
     fn namespace_names(&self) -> Vec<String> {
@@ -160,6 +166,7 @@ impl Site {
         limits::apply(cgroup, &draft.bundle.spec, &draft.host)?;
         let shape = shape(&draft.layout, cgroup);
         let stdio = options.stdio.into_fds();
+        let mut delivery = Delivery::open(&options.console, draft.terminal())?;
         let plan = compile::create(&Request {
             wait_for_start: mode == Mode::Create,
             own_stdio: stdio.is_some(),
@@ -176,12 +183,14 @@ impl Site {
                     Mode::Run => None,
                 },
                 stdio,
+                console: delivery.executor.take(),
                 pidfd: None,
             },
         )?;
-        let pid_file = options.pid_file;
-        let mut lane = CreateLane { draft, entry, record, pid_file };
-        launch_and_settle(runtime, &plan, prepared, &mut lane, mode)
+        let CreateOptions { pid_file, pidfd_socket, .. } = options;
+        let mut lane = CreateLane { draft, entry, record, pid_file, pidfd_socket };
+        let child = launch_and_settle(runtime, &plan, prepared, &mut lane, mode)?;
+        Process::adopt(child, delivery.master()?)
     }
 
     /// Takes everything back. Errors of it cannot be told: the first error is the one that counts,
@@ -205,7 +214,7 @@ fn launch_and_settle(
     prepared: crate::prepare::Prepared,
     lane: &mut CreateLane<'_>,
     mode: Mode,
-) -> Result<Process> {
+) -> Result<Child> {
     let child = match launch(plan, prepared, lane) {
         Ok(child) => child,
         Err(e) => {
@@ -219,7 +228,7 @@ fn launch_and_settle(
             runtime.warn(&failed.to_string());
         }
     }
-    Process::adopt(child)
+    Ok(child)
 }
 
 /// The runtime's part of a container start.
@@ -228,6 +237,7 @@ struct CreateLane<'a> {
     entry: &'a Entry,
     record: Record,
     pid_file: Option<PathBuf>,
+    pidfd_socket: Option<PathBuf>,
 }
 
 impl CreateLane<'_> {
@@ -253,6 +263,9 @@ impl Lane for CreateLane<'_> {
         self.record.pid = init.pid;
         self.record.start_time = stat.start_time;
         self.entry.write_record(&self.record)?;
+        if let (Some(path), Some(pidfd)) = (&self.pidfd_socket, init.pidfd()) {
+            console::send_to(path, "pidfd socket", pidfd.as_raw_fd())?;
+        }
         self.pid_file.as_deref().map_or(Ok(()), |path| files::write_pid_file(path, init.pid))
     }
 }

@@ -1,10 +1,11 @@
 //! exec: a further process in a running (or created) container.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Capability, LinuxCapabilities, Process as SpecProcess, Spec};
 
+use super::console::{self, Delivery};
 use super::create::joining;
 use super::start::{frozen_config, record_of};
 use super::{Container, ExecOptions, Process, files, init_pidfd};
@@ -39,6 +40,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     let cgroup = Cgroup::open(record.cgroup.clone());
     let cgroup_dir = cgroup.unified_fd()?;
     let stdio = options.stdio.into_fds();
+    let mut delivery = Delivery::open(&options.console, process.terminal() == Some(true))?;
     let shape = joining(&cgroup);
     let plan = compile::exec(&ExecRequest {
         spec: &spec,
@@ -50,12 +52,21 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         preserve_fds: options.preserve_fds,
         keyring: record.keyring(),
     })?;
-    let from = Prepare { cgroup_dir, listener: None, stdio, pidfd: Some(init.as_fd()) };
+    let from = Prepare {
+        cgroup_dir,
+        listener: None,
+        stdio,
+        console: delivery.executor.take(),
+        pidfd: Some(init.as_fd()),
+    };
     let child = launch(&plan, prepare(&plan, from)?, &mut NoLane)?;
+    if let (Some(path), Some(pidfd)) = (&options.pidfd_socket, child.pidfd()) {
+        console::send_to(path, "pidfd socket", pidfd.as_raw_fd())?;
+    }
     if let Some(path) = &options.pid_file {
         files::write_pid_file(path, child.pid)?;
     }
-    Process::adopt(child)
+    Process::adopt(child, delivery.master()?)
 }
 
 /// The process object to run: the given one, or the container's own with the options' changes.
@@ -68,7 +79,7 @@ fn process(spec: &Spec, options: &ExecOptions) -> Result<SpecProcess> {
     }
     let mut process = spec.process().clone().unwrap_or_default();
     process.set_args(Some(options.args.clone()));
-    process.set_terminal(Some(false));
+    process.set_terminal(Some(options.tty));
     if !options.env.is_empty() {
         let mut env = process.env().clone().unwrap_or_default();
         env.extend(options.env.iter().cloned());

@@ -1,5 +1,6 @@
 //! The verbs: create, start, exec, kill, delete, and what they work on.
 
+mod console;
 mod create;
 mod delete;
 mod exec;
@@ -15,7 +16,7 @@ mod start;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use options::{CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, Warn};
+pub use options::{Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, Warn};
 pub use process::Process;
 
 use crate::cgroup::Cgroup;

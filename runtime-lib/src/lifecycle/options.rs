@@ -44,6 +44,20 @@ impl Stdio {
     }
 }
 
+/// Where the master end of a terminal goes that a process asks for (`process.terminal`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Console {
+    /// Nowhere: a process that wants a terminal is refused.
+    #[default]
+    None,
+    /// It is sent as SCM_RIGHTS over a connection to this Unix socket (runc's `--console-socket`);
+    /// refused for a process without a terminal.
+    Socket(PathBuf),
+    /// The caller keeps it: [`Process::take_console`](crate::Process::take_console).
+    Keep,
+}
+
 /// What `create` may be told beyond the bundle.
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -56,8 +70,12 @@ pub struct CreateOptions {
     /// This many descriptors behind those are passed, too, under the caller's numbers, close-on-exec or
     /// not.
     pub preserve_fds: u32,
-    /// Standard streams of the init.
+    /// Standard streams of the init. Not used if it has a terminal.
     pub stdio: Stdio,
+    /// Where the terminal goes, if the config asks for one.
+    pub console: Console,
+    /// A Unix socket to which a pidfd of the init is sent as SCM_RIGHTS.
+    pub pidfd_socket: Option<PathBuf>,
     /// Keep the caller's session keyring, whose keys the container can then use.
     pub no_new_keyring: bool,
 }
@@ -86,8 +104,14 @@ pub struct ExecOptions {
     pub pid_file: Option<PathBuf>,
     /// This many descriptors from 3 on are passed to the process, close-on-exec or not.
     pub preserve_fds: u32,
-    /// Standard streams.
+    /// Standard streams. Not used with a terminal.
     pub stdio: Stdio,
+    /// Gives the process a terminal, if there is no whole `process` that says so.
+    pub tty: bool,
+    /// Where the terminal goes.
+    pub console: Console,
+    /// A Unix socket to which a pidfd of the process is sent as SCM_RIGHTS.
+    pub pidfd_socket: Option<PathBuf>,
 }
 
 /// Whom a signal is for.

@@ -19,13 +19,20 @@ use crate::signal::{self, Signal};
 pub struct Process {
     pid: i32,
     pidfd: OwnedFd,
+    console: Option<OwnedFd>,
 }
 
 impl Process {
-    pub(super) fn adopt(child: Child) -> Result<Self> {
+    pub(super) fn adopt(child: Child, console: Option<OwnedFd>) -> Result<Self> {
         let pid = child.pid;
         let pidfd = child.release().ok_or_else(|| Error::ExecutorDied("is gone".into()))?;
-        Ok(Self { pid, pidfd })
+        Ok(Self { pid, pidfd, console })
+    }
+
+    /// The master end of the process's terminal, if it has one and the caller keeps it
+    /// ([`Console::Keep`](crate::Console::Keep)). Dropping it hangs the terminal up.
+    pub fn take_console(&mut self) -> Option<OwnedFd> {
+        self.console.take()
     }
 
     /// The pid in the caller's pid namespace; valid until the process is reaped.

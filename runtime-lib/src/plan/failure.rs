@@ -116,6 +116,15 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
             Some("a symlink in the rootfs is in the way")
         }
         (Op::OpenTree { .. }, Errno::ENOENT) => Some("the source does not exist"),
+        (Op::OpenTerminal { .. }, Errno::ENOENT | Errno::ENODEV | Errno::ENOTDIR) => {
+            Some("a terminal needs a mount of type devpts there")
+        }
+        (Op::OpenTerminal { .. }, Errno::ENOSPC) => {
+            Some("no terminal is free, see kernel.pty.max and the mount's option max=")
+        }
+        (Op::SendDescriptor { .. }, Errno::EPIPE | Errno::ECONNRESET) => {
+            Some("nobody listens on the console socket any more")
+        }
         (Op::Target { .. }, Errno::ENOTDIR) => Some(
             "a part of the destination is a file; are source and destination of the same kind?",
         ),

@@ -59,6 +59,8 @@ pub(crate) enum Source {
     Control,
     /// The socket on which `start` is awaited.
     StartListener,
+    /// The socket that a new terminal's master end is sent to.
+    Console,
     /// The caller's stdin, stdout or stderr, if it gave its own.
     Stdio(usize),
     /// A pidfd of the container's init: the handle to its namespaces.

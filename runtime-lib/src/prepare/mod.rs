@@ -29,6 +29,8 @@ pub(crate) struct Prepare<'a> {
     pub listener: Option<OwnedFd>,
     /// Stdin, stdout, stderr.
     pub stdio: Option<[OwnedFd; 3]>,
+    /// The socket that a terminal's master end is sent to.
+    pub console: Option<OwnedFd>,
     /// The init of the container that is entered.
     pub pidfd: Option<BorrowedFd<'a>>,
 }
@@ -59,6 +61,7 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
         executor: Some(executor),
         listener: from.listener,
         stdio: from.stdio.map(|streams| streams.map(Some)).unwrap_or_default(),
+        console: from.console,
         pidfd: from.pidfd,
     };
     let mut fds = Vec::with_capacity(plan.inputs.len());
@@ -82,6 +85,7 @@ struct Pool<'a> {
     executor: Option<OwnedFd>,
     listener: Option<OwnedFd>,
     stdio: [Option<OwnedFd>; 3],
+    console: Option<OwnedFd>,
     pidfd: Option<BorrowedFd<'a>>,
 }
 
@@ -92,6 +96,7 @@ impl Pool<'_> {
         match &input.source {
             Source::Control => self.executor.take().ok_or_else(missing),
             Source::StartListener => self.listener.take().ok_or_else(missing),
+            Source::Console => self.console.take().ok_or_else(missing),
             Source::Stdio(n) => self.stdio.get_mut(*n).and_then(Option::take).ok_or_else(missing),
             Source::Pidfd => {
                 let pidfd = self.pidfd.ok_or_else(missing)?;

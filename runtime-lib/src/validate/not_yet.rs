@@ -34,7 +34,6 @@ pub(super) fn spec_process(spec: &Spec, _: &HostLimits) -> Checked {
 
 pub(super) fn process(process: &Process) -> Checked {
     refuse(&[
-        ("terminal", process.terminal() == Some(true)),
         ("scheduler", process.scheduler().is_some()),
         ("ioPriority", process.io_priority().is_some()),
         ("execCPUAffinity", process.exec_cpu_affinity().is_some()),

@@ -14,6 +14,7 @@ pub(super) const CHECKS: &[(&str, ProcessCheck)] = &[
     ("env", env),
     ("rlimits", rlimits),
     ("oom score", oom_score_adj),
+    ("console size", console_size),
     ("ids", ids::process),
 ];
 
@@ -73,6 +74,17 @@ fn oom_score_adj(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
         || "oomScoreAdj",
         || format!("must be from -1000 to 1000, is {score}"),
     )
+}
+
+/// Only a process with a terminal has use for it; the kernel's sizes have 16 bits.
+fn console_size(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
+    let Some(size) = process.console_size().filter(|_| process.terminal() == Some(true)) else {
+        return Ok(());
+    };
+    [("height", size.height()), ("width", size.width())].into_iter().try_for_each(|(name, n)| {
+        let field = || format!("consoleSize.{name}");
+        require(u16::try_from(n).is_ok(), field, || format!("must be below 65536, is {n}"))
+    })
 }
 
 #[cfg(test)]

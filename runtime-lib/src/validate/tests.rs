@@ -57,8 +57,8 @@ fn real_configs_pass_or_stop_at_what_is_not_supported() {
         (DOCKER, ROOT, None),
         (PODMAN, ROOT, Some("process.apparmorProfile")),
         (KUBERNETES, ROOT, Some("linux.seccomp")),
-        (RUNC, ROOT, Some("process.terminal")),
-        (ROOTLESS, unprivileged, Some("process.terminal")),
+        (RUNC, ROOT, None),
+        (ROOTLESS, unprivileged, None),
         (EVERYTHING, ROOT, None),
     ] {
         let result = validate(&spec(config), &host);
@@ -104,8 +104,8 @@ fn an_exec_process_is_held_against_its_container() {
     assert_eq!(error.to_string(), format!("p.json: user.uid: {words}"));
     let error = check(r#"{"cwd": "/", "args": [], "user": {}}"#).unwrap_err();
     assert_eq!(error.to_string(), "p.json: args: args must not be empty");
-    let error = check(r#"{"cwd": "/", "args": ["a"], "user": {}, "terminal": true}"#).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let apparmor = r#"{"cwd": "/", "args": ["a"], "user": {}, "apparmorProfile": "x"}"#;
+    assert_eq!(check(apparmor).unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 /// What is done to a value found at random in a config.

@@ -4,14 +4,10 @@ use super::*;
 #[test]
 fn process_settings() {
     let with = |fields: &str| format!(r#"{{"process": {{"cwd": "/", {fields}}}}}"#);
-    for fields in [
-        r#""terminal": false, "consoleSize": {"height": 1, "width": 2}"#,
-        r#""apparmorProfile": "", "selinuxLabel": "", "scheduler": null, "ioPriority": null"#,
-    ] {
-        accept(spec_process, &with(fields));
-    }
+    let nothing =
+        r#""apparmorProfile": "", "selinuxLabel": "", "scheduler": null, "ioPriority": null"#;
+    accept(spec_process, &with(nothing));
     for (field, value) in [
-        ("terminal", "true"),
         ("scheduler", r#"{"policy": "SCHED_OTHER"}"#),
         ("ioPriority", r#"{"class": "IOPRIO_CLASS_IDLE", "priority": 0}"#),
         ("execCPUAffinity", r#"{"initial": "0-3"}"#),
@@ -21,7 +17,6 @@ fn process_settings() {
         let json = with(&format!(r#""{field}": {value}"#));
         refuse(spec_process, &json, &format!("process.{field}"));
     }
-    assert!(process(spec(&with(r#""terminal": true"#)).process().as_ref().unwrap()).is_err());
 }
 
 #[test]
