@@ -24,6 +24,7 @@ pub struct Cmd {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     stdin: Option<String>,
+    terminal: Option<File>,
     cwd: Option<PathBuf>,
     user: Option<u32>,
     hidden: Option<PathBuf>,
@@ -49,6 +50,7 @@ impl Cmd {
             args: Vec::new(),
             env: Vec::new(),
             stdin: None,
+            terminal: None,
             cwd: None,
             user: None,
             hidden: None,
@@ -77,6 +79,12 @@ impl Cmd {
     /// Gives it standard input; the default is `/dev/null`.
     pub fn stdin(mut self, text: impl Into<String>) -> Self {
         self.stdin = Some(text.into());
+        self
+    }
+
+    /// Makes a terminal its standard input and that of a session of its own.
+    pub(crate) fn on_terminal(mut self, terminal: File) -> Self {
+        self.terminal = Some(terminal);
         self
     }
 
@@ -148,7 +156,9 @@ impl Cmd {
         let words = std::iter::once(&self.program).chain(&self.args);
         let line = words.map(|a| a.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
         let mut command = Command::new(&self.program);
-        command.args(&self.args).envs(self.env).stdin(stdin(self.stdin));
+        let on_terminal = self.terminal.is_some();
+        let input = self.terminal.map_or_else(|| stdin(self.stdin), Stdio::from);
+        command.args(&self.args).envs(self.env).stdin(input);
         command.stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
         if let Some(dir) = &self.cwd {
             command.current_dir(dir);
@@ -156,7 +166,14 @@ impl Cmd {
         let (user, hidden, binds) = (self.user, self.hidden, self.binds);
         // SAFETY: between fork and exec the closure makes system calls and nothing else: nix copies short paths to
         // the stack, and the vectors were built before.
-        unsafe { command.pre_exec(move || prepare(user, hidden.as_ref(), &binds)) };
+        unsafe {
+            command.pre_exec(move || {
+                if on_terminal {
+                    take_terminal()?;
+                }
+                prepare(user, hidden.as_ref(), &binds)
+            })
+        };
         let mut child = command.spawn();
         // A copy of the runtime that a child just forked by another test still has open for writing
         // cannot be executed yet.
@@ -166,6 +183,16 @@ impl Cmd {
         }
         let child = child.unwrap_or_else(|e| panic!("{line}: {e}"));
         Running { child, stdout, stderr, command: line, end: Instant::now() + self.limit }
+    }
+}
+
+/// Standard input becomes the terminal of a new session.
+fn take_terminal() -> std::io::Result<()> {
+    nix::unistd::setsid()?;
+    // SAFETY: plain numbers.
+    match unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
     }
 }
 
@@ -270,6 +297,10 @@ impl Drop for Running {
 }
 
 fn text(file: &File) -> String {
+    // What went to a terminal is read at its other end.
+    if nix::unistd::isatty(file).unwrap_or(false) {
+        return String::new();
+    }
     // A second open file description: the command's own offset must not move.
     let mut bytes = Vec::new();
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file));

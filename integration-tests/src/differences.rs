@@ -67,6 +67,22 @@ pub const DIFFERENCES: &[Difference] = &[
         "gives exec, now and then, the hard RLIMIT_NOFILE as the soft one",
     ),
     differ(
+        "console-socket-unused",
+        &[Crun],
+        "ignores a console socket that it has no use for; runc refuses it",
+    ),
+    differ("pidfd-socket", &[Runc, Crun], "has no --pidfd-socket in this version"),
+    differ(
+        "terminal-output",
+        &[Crun],
+        "loses what its process prints last to a terminal in the foreground",
+    ),
+    differ(
+        "terminal-size",
+        &[Crun],
+        "does not give the size of its own terminal to the container's in the foreground",
+    ),
+    differ(
         "exec-umask-oom",
         &[Runc, Crun],
         "ignores oomScoreAdj of a process file, and runc its umask as well",

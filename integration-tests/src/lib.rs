@@ -29,6 +29,7 @@ mod outcome;
 mod report;
 mod require;
 mod runtime;
+mod terminal;
 
 pub use bundle::Bundle;
 pub use command::{Cmd, Running, wait_until};
@@ -39,3 +40,4 @@ pub use report::{Report, own_namespace};
 pub use require::available;
 pub use runtime::{Kind, Runtime, probe};
 pub use serde_json::{Value, json};
+pub use terminal::{Receiver, Terminal};

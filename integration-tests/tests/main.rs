@@ -30,4 +30,5 @@ mod spec_cmd;
 mod state;
 mod sysctl;
 mod table;
+mod terminal;
 mod userns;

@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use libteu::WindowSize;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::PollFlags;
@@ -40,7 +41,7 @@ impl Host {
     }
 
     /// Every key goes to the container's terminal, which echoes and edits. Output is still processed
-    /// here, see [`Console::new`].
+    /// here: the container's terminal leaves line feeds as they are.
     fn make_raw(terminal: OwnedFd) -> Result<Self, Failure> {
         let before = tcgetattr(&terminal).map_err(failed("tcgetattr"))?;
         let mut raw = before.clone();
@@ -122,14 +123,14 @@ pub struct Console {
 impl Console {
     /// Takes over the master end of a process's terminal.
     pub fn new(master: OwnedFd) -> Result<Self, Failure> {
-        // Whatever reads our output shall see plain line feeds; a terminal of ours adds the rest.
-        let mut settings = tcgetattr(&master).map_err(failed("tcgetattr"))?;
-        settings.output_modes.remove(OutputModes::ONLCR);
-        tcsetattr(&master, OptionalActions::Now, &settings).map_err(failed("tcsetattr"))?;
         let host = Host::find().map(Host::make_raw).transpose()?;
-        let console = Self { master, host, input: Pipe::default(), output: Pipe::default() };
-        console.resize();
-        Ok(console)
+        Ok(Self { master, host, input: Pipe::default(), output: Pipe::default() })
+    }
+
+    /// The size of our own terminal.
+    pub fn size() -> Option<WindowSize> {
+        let size = tcgetwinsize(Host::find()?).ok()?;
+        Some(WindowSize { rows: size.ws_row, columns: size.ws_col })
     }
 
     /// Gives the container's terminal the size of ours.

@@ -136,9 +136,6 @@ fn what_cannot_be_done_yet_is_refused() {
     let root = ["--root", root.path().to_str().unwrap()];
     for (args, status) in [
         (&["--systemd-cgroup", "create", "x"][..], 1),
-        (&["create", "--console-socket", "/s", "x"], 1),
-        (&["run", "--pidfd-socket", "/s", "x"], 1),
-        (&["exec", "--tty", "x", "ls"], 255),
         (&["exec", "--apparmor", "p", "x", "ls"], 255),
         (&["exec", "--cgroup", "p", "x", "ls"], 255),
         (&["exec", "--ignore-paused", "x", "ls"], 255),

@@ -186,6 +186,7 @@ impl Machine {
             Op::WindowSize { terminal, rows, columns } => {
                 sys::set_window_size(self.fd(terminal)?, rows, columns)
             }
+            Op::PlainLineFeeds { terminal } => sys::plain_line_feeds(self.fd(terminal)?),
             Op::ControllingTerminal { terminal } => {
                 sys::set_controlling_terminal(self.fd(terminal)?)
             }

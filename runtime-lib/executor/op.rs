@@ -350,6 +350,8 @@ ops! {
     TerminalPeer { terminal: Slot, out: Slot }
     /// ioctl(terminal, TIOCSWINSZ).
     WindowSize { terminal: Slot, rows: u16, columns: u16 }
+    /// Takes ONLCR off the terminal's modes (TCGETS, TCSETS): line feeds come out as they went in.
+    PlainLineFeeds { terminal: Slot }
     /// ioctl(terminal, TIOCSCTTY): the terminal becomes that of this session.
     ControllingTerminal { terminal: Slot }
     /// sendmsg(socket, name) with the descriptor as SCM_RIGHTS.

@@ -281,6 +281,17 @@ pub fn set_window_size(terminal: Fd, rows: u16, columns: u16) -> Result<()> {
     unit(call!(nr::IOCTL, terminal, TIOCSWINSZ, size.as_ptr()))
 }
 
+/// Clears ONLCR in the terminal's output modes.
+pub fn plain_line_feeds(terminal: Fd) -> Result<()> {
+    const TCGETS: usize = 0x5401;
+    const TCSETS: usize = 0x5402;
+    const ONLCR: u32 = 4;
+    let mut modes = [0u32; 16]; // struct termios (36 bytes): c_iflag, c_oflag, ...
+    unit(call!(nr::IOCTL, terminal, TCGETS, modes.as_mut_ptr()))?;
+    modes[1] &= !ONLCR;
+    unit(call!(nr::IOCTL, terminal, TCSETS, modes.as_ptr()))
+}
+
 /// Makes it the terminal of the session that the caller leads.
 pub fn set_controlling_terminal(terminal: Fd) -> Result<()> {
     const TIOCSCTTY: usize = 0x540e;

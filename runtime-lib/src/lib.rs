@@ -104,7 +104,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use id::ContainerId;
 pub use lifecycle::{
     Console, Container, CreateOptions, ExecOptions, KillTarget, Process, Runtime, RuntimeOptions,
-    Stdio, Warn,
+    Stdio, Warn, WindowSize,
 };
 pub use signal::Signal;
 pub use spec::{load_process, mount_options};

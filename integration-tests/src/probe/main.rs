@@ -10,6 +10,7 @@ mod exe;
 mod process;
 mod procfs;
 mod report;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ const USAGE: &str = "probe COMMAND
   mknod PATH c|b MAJOR MINOR
   mount SOURCE TARGET TYPE
   umount PATH
+  terminal             JSON: the terminal of this process and its streams
+  winch                print the size of the terminal, and again after every SIGWINCH
   sleep                wait for SIGTERM, then exit 0
   trap                 print the name of every signal received; SIGTERM exits 42
   kill-self SIGNAL     die of a signal
@@ -52,6 +55,8 @@ fn run(words: &[&str]) -> u8 {
             .map(run)
             .fold(0, |first, s| if first == 0 { s } else { first }),
         ["report"] => print(&report::report()),
+        ["terminal"] => print(&terminal::report()),
+        ["winch"] => terminal::winch(),
         ["fds"] => print(&procfs::fds()),
         ["hunt-exe", last] => print(&exe::hunt(last)),
         [command, rest @ ..] => actions::run(command, rest)

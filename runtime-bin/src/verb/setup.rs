@@ -30,7 +30,7 @@ pub fn console(socket: &OsString) -> Console {
 /// In the foreground a terminal is teu's own affair; the words are runc's.
 pub fn foreground(console: Console) -> Result<Console, Failure> {
     match console {
-        Console::None => Ok(Console::Keep),
+        Console::None => Ok(Console::Keep { size: crate::console::Console::size }),
         _ => Err(Failure::ConsoleSocket),
     }
 }

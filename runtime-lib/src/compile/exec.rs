@@ -13,7 +13,7 @@ use super::namespaces::{
     self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Namespaces,
 };
 use super::process::{self, Dumpable};
-use super::terminal;
+use super::terminal::{self, Foreground};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::plan::op::{List, Op};
@@ -30,6 +30,8 @@ pub(crate) struct ExecRequest<'a> {
     pub host: &'a HostFacts,
     pub cgroup: &'a CgroupShape,
     pub own_stdio: bool,
+    /// The caller keeps the terminal, if there is one.
+    pub foreground: Option<Foreground>,
     pub preserve_fds: u32,
     /// Name of the container's session keyring, if it has one.
     pub keyring: Option<String>,
@@ -44,7 +46,7 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     let pinned = Pinned { listener: None, console, stdio };
     enter(&mut plan, request.spec, request.host, &pinned, Some(request))?;
     if let Some(socket) = console {
-        terminal::enter(&mut plan, socket, request.process);
+        terminal::enter(&mut plan, socket, request.process, request.foreground);
     }
     process::session_keyring(&mut plan, request.keyring.as_deref());
     let setgroups = Setgroups::of(request.host);

@@ -23,6 +23,8 @@ use oci_spec::runtime::{Hook, Process, Spec};
 pub(crate) use cgroup::{CgroupShape, Hierarchy, Tasks};
 pub(crate) use exec::{ExecRequest, HookPlace, exec, hook};
 
+pub(crate) use terminal::Foreground;
+
 use crate::error::Result;
 use crate::host::HostFacts;
 use crate::plan::op::{Op, Slot, signal};
@@ -44,6 +46,8 @@ pub(crate) struct Request<'a> {
     pub wait_for_start: bool,
     /// The caller gave its own standard streams.
     pub own_stdio: bool,
+    /// The caller keeps the terminal, if there is one.
+    pub foreground: Option<Foreground>,
     pub preserve_fds: u32,
     /// Name of the session keyring to join.
     pub keyring: Option<String>,

@@ -11,6 +11,13 @@ const CONSOLE: &str = "/dev/console";
 const AT_EMPTY_PATH: u32 = 0x1000;
 const FIELD: &str = "process.terminal";
 
+/// A terminal whose master end the runtime's caller keeps, to carry keys and output itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Foreground {
+    /// Rows and columns to begin with, rather than `process.consoleSize`.
+    pub size: Option<(u16, u16)>,
+}
+
 pub(super) fn wanted(process: Option<&Process>) -> bool {
     process.and_then(Process::terminal).unwrap_or(false)
 }
@@ -30,7 +37,7 @@ pub(super) fn input(plan: &mut Builder, process: Option<&Process>) -> Option<Slo
 pub(super) fn set_up(c: &mut Compiler<'_>, pinned: &mut Pinned) {
     let process = c.request.spec.process().as_ref();
     let (Some(process), Some(socket)) = (process, pinned.console.take()) else { return };
-    let peer = open(&mut c.plan, c.root, socket, process);
+    let peer = open(&mut c.plan, c.root, socket, process, c.request.foreground);
     pinned.stdio = (0..3).map(|stream| (peer, stream)).collect();
     if !c.namespaces.has(super::namespaces::CLONE_NEWNS) {
         return;
@@ -50,14 +57,19 @@ pub(super) fn set_up(c: &mut Compiler<'_>, pinned: &mut Pinned) {
 }
 
 /// For a further process, from inside the container: its streams are in place afterwards.
-pub(super) fn enter(plan: &mut Builder, socket: Slot, process: &Process) {
+pub(super) fn enter(
+    plan: &mut Builder,
+    socket: Slot,
+    process: &Process,
+    foreground: Option<Foreground>,
+) {
     const O_PATH_DIRECTORY: u32 =
         (libc::O_PATH | libc::O_CLOEXEC | libc::O_DIRECTORY).cast_unsigned();
     plan.origin(FIELD);
     let root = plan.slot();
     let path = plan.text("/");
     plan.push(Op::Open { dir: Slot::CWD, out: root, path, flags: O_PATH_DIRECTORY });
-    let peer = open(plan, root, socket, process);
+    let peer = open(plan, root, socket, process, foreground);
     plan.origin(FIELD);
     for to in 0..3 {
         plan.push(Op::Dup { slot: peer, to });
@@ -69,14 +81,24 @@ pub(super) fn enter(plan: &mut Builder, socket: Slot, process: &Process) {
 }
 
 /// The peer end of a new terminal, whose master end is on its way to the caller.
-fn open(plan: &mut Builder, root: Slot, socket: Slot, process: &Process) -> Slot {
+fn open(
+    plan: &mut Builder,
+    root: Slot,
+    socket: Slot,
+    process: &Process,
+    foreground: Option<Foreground>,
+) -> Slot {
     plan.origin(FIELD);
     let master = plan.slot();
     let path = plan.text(DEVPTS);
     plan.push(Op::OpenTerminal { root, out: master, path });
     let peer = plan.slot();
     plan.push(Op::TerminalPeer { terminal: master, out: peer });
-    if let Some((rows, columns)) = size(process) {
+    if foreground.is_some() {
+        // Whatever reads the output shall see plain line feeds; a terminal adds the rest itself.
+        plan.push(Op::PlainLineFeeds { terminal: peer });
+    }
+    if let Some((rows, columns)) = foreground.and_then(|f| f.size).or_else(|| size(process)) {
         plan.origin("process.consoleSize");
         plan.push(Op::WindowSize { terminal: peer, rows, columns });
         plan.origin(FIELD);

@@ -71,6 +71,7 @@ fn compiled(path: &Path) -> Plan {
         cgroup: &cgroup,
         wait_for_start: !name.starts_with("run-"),
         own_stdio: name.starts_with("stdio"),
+        foreground: None,
         preserve_fds: 0,
         keyring: Some("_ses.c".into()),
     };
@@ -84,6 +85,7 @@ fn compiled(path: &Path) -> Plan {
             host: &host,
             cgroup: &cgroup,
             own_stdio: false,
+            foreground: Some(Foreground { size: Some((30, 100)) }),
             preserve_fds: 0,
             keyring: Some("_ses.c".into()),
         })
@@ -144,6 +146,7 @@ fn a_plan_with_a_thousand_mounts_closes_as_it_goes() {
         cgroup: &cgroup,
         wait_for_start: true,
         own_stdio: false,
+        foreground: None,
         preserve_fds: 0,
         keyring: None,
     })
@@ -178,6 +181,7 @@ fn the_realistic_configs_compile_on_every_kind_of_host() {
                 cgroup: &cgroup,
                 wait_for_start: true,
                 own_stdio: true,
+                foreground: None,
                 preserve_fds: 3,
                 keyring: None,
             })
@@ -200,6 +204,7 @@ fn nothing_is_mounted_without_a_mount_namespace() {
         cgroup: &cgroup,
         wait_for_start: true,
         own_stdio: false,
+        foreground: None,
         preserve_fds: 0,
         keyring: None,
     };

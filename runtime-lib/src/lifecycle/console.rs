@@ -12,7 +12,8 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::Mode;
 
-use super::Console;
+use super::{Console, WindowSize};
+use crate::compile::Foreground;
 use crate::error::{Error, Result};
 
 /// Both ends of the way that a terminal takes to its owner.
@@ -22,6 +23,8 @@ pub(super) struct Delivery {
     pub(super) executor: Option<OwnedFd>,
     /// What it is received from, if the caller keeps it.
     own: Option<OwnedFd>,
+    /// What that means for the terminal.
+    pub(super) foreground: Option<Foreground>,
 }
 
 impl Delivery {
@@ -36,10 +39,11 @@ impl Delivery {
                 refused("cannot use console socket if runc will not detach or allocate tty")
             }
             (Console::Socket(path), true) => {
-                Ok(Self { executor: Some(connect_to(path, "console socket")?), own: None })
+                let executor = Some(connect_to(path, "console socket")?);
+                Ok(Self { executor, ..Self::default() })
             }
-            (Console::Keep, true) => pair(),
-            (Console::None | Console::Keep, false) => Ok(Self::default()),
+            (Console::Keep { size }, true) => pair(size()),
+            (Console::None | Console::Keep { .. }, false) => Ok(Self::default()),
         }
     }
 
@@ -49,11 +53,13 @@ impl Delivery {
     }
 }
 
-fn pair() -> Result<Delivery> {
+fn pair(size: Option<WindowSize>) -> Result<Delivery> {
     let (kind, flags) = (SockType::SeqPacket, SockFlag::SOCK_CLOEXEC);
     let (own, executor) = socketpair(AddressFamily::Unix, kind, None, flags)
         .map_err(|e| Error::system("socketpair for", "the terminal", e))?;
-    Ok(Delivery { executor: Some(executor), own: Some(own) })
+    let size = size.map(|size| (size.rows, size.columns));
+    let foreground = Some(Foreground { size });
+    Ok(Delivery { executor: Some(executor), own: Some(own), foreground })
 }
 
 fn receive(own: &OwnedFd) -> Result<OwnedFd> {
@@ -121,7 +127,9 @@ mod tests {
         let socket = Console::Socket("/no/such/socket".into());
         assert!(text(socket.clone(), false).contains("cannot use console socket"));
         assert!(text(socket, true).contains("console socket /no/such/socket: ENOENT"));
-        assert!(Delivery::open(&Console::Keep, false).unwrap().executor.is_none());
+        assert!(
+            Delivery::open(&Console::Keep { size: || None }, false).unwrap().executor.is_none()
+        );
     }
 
     #[test]

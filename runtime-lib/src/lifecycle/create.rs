@@ -57,6 +57,7 @@ impl Draft {
             cgroup,
             wait_for_start: true,
             own_stdio: false,
+            foreground: None,
             preserve_fds: 0,
             keyring: None,
         }
@@ -170,6 +171,7 @@ impl Site {
         let plan = compile::create(&Request {
             wait_for_start: mode == Mode::Create,
             own_stdio: stdio.is_some(),
+            foreground: delivery.foreground,
             preserve_fds: options.listen_fds + options.preserve_fds,
             keyring: record.keyring(),
             ..draft.request(&shape)

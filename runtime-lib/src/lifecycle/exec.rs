@@ -49,6 +49,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         host: &host,
         cgroup: &shape,
         own_stdio: stdio.is_some(),
+        foreground: delivery.foreground,
         preserve_fds: options.preserve_fds,
         keyring: record.keyring(),
     })?;

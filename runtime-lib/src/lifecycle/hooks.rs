@@ -88,6 +88,7 @@ impl HookContext<'_> {
             host: self.host,
             cgroup: &joining(&self.cgroup_of(HookKind::StartContainer)),
             own_stdio: true,
+            foreground: None,
             preserve_fds: 0,
             keyring: self.record.keyring(),
         })

@@ -16,7 +16,9 @@ mod start;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use options::{Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, Warn};
+pub use options::{
+    Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, Warn, WindowSize,
+};
 pub use process::Process;
 
 use crate::cgroup::Cgroup;

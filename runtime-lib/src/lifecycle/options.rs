@@ -45,7 +45,7 @@ impl Stdio {
 }
 
 /// Where the master end of a terminal goes that a process asks for (`process.terminal`).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Console {
     /// Nowhere: a process that wants a terminal is refused.
@@ -54,8 +54,22 @@ pub enum Console {
     /// It is sent as SCM_RIGHTS over a connection to this Unix socket (runc's `--console-socket`);
     /// refused for a process without a terminal.
     Socket(PathBuf),
-    /// The caller keeps it: [`Process::take_console`](crate::Process::take_console).
-    Keep,
+    /// The caller keeps it, to be taken by [`Process::take_console`](crate::Process::take_console),
+    /// and gets line feeds as the process prints them (ONLCR is off).
+    Keep {
+        /// Asked for the size of the terminal to begin with, and only if there is one; with `None`
+        /// it is the config's `consoleSize`.
+        size: fn() -> Option<WindowSize>,
+    },
+}
+
+/// The size of a terminal, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSize {
+    /// Height.
+    pub rows: u16,
+    /// Width.
+    pub columns: u16,
 }
 
 /// What `create` may be told beyond the bundle.
