@@ -10,6 +10,7 @@ mod rlimit;
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
@@ -277,8 +278,11 @@ fn packet(control: &OwnedFd) -> Result<(Option<Record>, Vec<u8>)> {
 /// moment after it has closed descriptors, while one that dies is a zombie a moment after that. Hence
 /// the second looks.
 pub(crate) fn died_as_executor(pid: i32) -> Result<bool> {
-    const LOOKS: u32 = 10_000;
-    for _ in 0..LOOKS {
+    // On a busy machine the moment can take as long as the scheduler likes.
+    const PATIENCE: Duration = Duration::from_secs(2);
+    const QUICK_LOOKS: u32 = 100;
+    let deadline = Instant::now() + PATIENCE;
+    for look in 0u32.. {
         match ProcStat::read(pid)? {
             Some(stat) if stat.comm == INIT_COMM.as_bytes() => {
                 if !stat.is_alive() {
@@ -287,7 +291,14 @@ pub(crate) fn died_as_executor(pid: i32) -> Result<bool> {
             }
             _ => return Ok(false),
         }
-        std::thread::yield_now();
+        if Instant::now() > deadline {
+            break;
+        }
+        if look < QUICK_LOOKS {
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep(Duration::from_micros(100));
+        }
     }
     Ok(false)
 }
