@@ -100,11 +100,12 @@ mod spec;
 mod state;
 mod validate;
 
+pub use cgroup::stats;
 pub use error::{Error, ErrorKind, Result};
 pub use id::ContainerId;
 pub use lifecycle::{
-    Console, Container, CreateOptions, ExecOptions, KillTarget, Process, Runtime, RuntimeOptions,
-    Stdio, Warn, WindowSize,
+    Console, Container, CreateOptions, ExecOptions, KillTarget, OomEvent, OomEvents, Process,
+    Runtime, RuntimeOptions, Stdio, Warn, WindowSize,
 };
 pub use signal::Signal;
 pub use spec::{load_process, mount_options};

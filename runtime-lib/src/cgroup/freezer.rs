@@ -89,7 +89,8 @@ pub(super) fn freeze(paths: &Paths, patience: Duration) -> Result<()> {
     let deadline = Instant::now() + patience;
     let done = match freezer(paths) {
         None => {
-            return Err(Error::WrongStatus("cannot freeze: the container has no cgroup".into()));
+            let text = "cannot toggle freezer: cgroups not configured for container";
+            return Err(Error::WrongStatus(text.into()));
         }
         Some(Freezer::V1(dir)) => freeze_v1(&dir, deadline),
         Some(Freezer::V2(dir)) => freeze_v2(&dir, deadline),

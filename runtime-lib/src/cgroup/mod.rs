@@ -5,6 +5,8 @@
 //! Paths::resolve  the container's directory in each, from cgroupsPath (pure; kept in the record)
 //! Cgroup          creates, joins, lists, kills, freezes and removes them
 //! devices         the devices controller of v1
+//! stats           what is used, by the files of either version
+//! oom             the notice that memory has run out
 //! convert         values of v1, in which configs speak, in the terms of v2
 //! ```
 //!
@@ -13,17 +15,21 @@
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the limits of cgroup v2"))]
 pub(crate) mod convert;
 pub(crate) mod devices;
+mod files;
 mod freezer;
 mod inherit;
 mod kill;
 mod layout;
 mod manager;
+mod oom;
 mod paths;
 mod remove;
+pub mod stats;
 mod tree;
 
 pub(crate) use layout::Layout;
 pub(crate) use manager::Cgroup;
+pub(crate) use oom::OomWatch;
 pub(crate) use paths::Paths;
 
 /// Not by `eprintln!`, which is shown for failed tests only.

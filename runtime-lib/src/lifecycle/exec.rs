@@ -25,7 +25,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         Status::Stopped => {
             return Err(Error::WrongStatus("cannot exec in a stopped container".into()));
         }
-        Status::Paused => {
+        Status::Paused if !options.ignore_paused => {
             let text = "cannot exec in a paused container (use --ignore-paused to override)";
             return Err(Error::WrongStatus(text.into()));
         }

@@ -66,7 +66,7 @@ pub(super) fn pause(container: &Container) -> Result<()> {
     let record = record_of(&entry)?;
     match status(&entry, Some(&record), Some(&lock))? {
         Status::Running | Status::Created => Cgroup::open(record.cgroup).freeze(),
-        _ => Err(Error::WrongStatus("container not running or created".into())),
+        _ => Err(Error::NotRunning),
     }
 }
 

@@ -3,6 +3,7 @@
 mod console;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod files;
 mod hooks;
@@ -16,12 +17,13 @@ mod start;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use events::{OomEvent, OomEvents};
 pub use options::{
     Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, Warn, WindowSize,
 };
 pub use process::Process;
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::stats::Stats;
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::id::ContainerId;
@@ -188,7 +190,8 @@ impl Container {
         delete::delete(self, force)
     }
 
-    /// Runs a further process in the container. It is a child of the calling program.
+    /// Runs a further process in the container. It is a child of the calling program. In a paused
+    /// container, which [`ExecOptions::ignore_paused`] allows, this does not return before it is resumed.
     ///
     /// # Errors
     /// If the container does not run, or the program cannot be executed.
@@ -196,10 +199,12 @@ impl Container {
         exec::exec(self, options)
     }
 
-    /// Stops all processes of the container until [`Container::resume`].
+    /// Stops all processes of the container until [`Container::resume`], and returns when they are
+    /// stopped. A `created` container can be paused, too.
     ///
     /// # Errors
-    /// If the container does not run, has no cgroup, or cannot be frozen in time.
+    /// [`Error::NotRunning`] if it is stopped or paused already; if it has no cgroup of its own, or
+    /// cannot be frozen in time: then it runs on.
     pub fn pause(&self) -> Result<()> {
         kill::pause(self)
     }
@@ -212,13 +217,30 @@ impl Container {
         kill::resume(self)
     }
 
-    /// All processes in the container's cgroup, by their pids in the caller's pid namespace.
+    /// All processes in the container's cgroup and below it, by their pids in the caller's pid
+    /// namespace, sorted; ones outside of that are left out. Unless the container is paused, some may
+    /// have ended when this returns. None if it is stopped.
     ///
     /// # Errors
-    /// If the cgroup cannot be read.
+    /// If the cgroup cannot be read, or the container has none of its own (rootless).
     pub fn pids(&self) -> Result<Vec<i32>> {
-        let record = start::record_of(&self.entry()?)?;
-        Cgroup::open(record.cgroup).pids()
+        events::pids(self)
+    }
+
+    /// What the container uses. Zeros if it has no cgroup of its own (rootless).
+    ///
+    /// # Errors
+    /// If the cgroup cannot be read, as after the container's end.
+    pub fn stats(&self) -> Result<Stats> {
+        Stats::read(&start::record_of(&self.entry()?)?.cgroup)
+    }
+
+    /// From now on, tells when the container runs out of memory, and when it stops.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`]; [`Error::Unsupported`] or ENOENT if the memory controller is not there.
+    pub fn oom_events(&self) -> Result<OomEvents> {
+        events::oom_events(self)
     }
 
     fn entry(&self) -> Result<Entry> {

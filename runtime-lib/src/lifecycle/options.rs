@@ -126,6 +126,8 @@ pub struct ExecOptions {
     pub console: Console,
     /// A Unix socket to which a pidfd of the process is sent as SCM_RIGHTS.
     pub pidfd_socket: Option<PathBuf>,
+    /// Do not refuse a paused container: wait until it is resumed.
+    pub ignore_paused: bool,
 }
 
 /// Whom a signal is for.
