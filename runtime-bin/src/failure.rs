@@ -53,6 +53,14 @@ pub enum Failure {
     #[error("write standard output: {}", io_text(.0))]
     Output(io::Error),
 
+    /// The host's ps gave no table.
+    #[error("{0}")]
+    Ps(String),
+
+    /// There is nothing to tell of a container that has stopped.
+    #[error("container with id {0} is not running")]
+    NotRunning(libteu::ContainerId),
+
     /// The library's answer.
     #[error(transparent)]
     Library(#[from] libteu::Error),

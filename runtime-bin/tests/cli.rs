@@ -63,8 +63,8 @@ fn json_file(path: PathBuf) -> Value {
 #[test]
 fn help_is_as_reviewed() {
     let verbs = [
-        "create", "delete", "exec", "features", "kill", "list", "plan", "run", "spec", "start",
-        "state",
+        "create", "delete", "events", "exec", "features", "kill", "list", "pause", "plan", "ps",
+        "resume", "run", "spec", "start", "state",
     ];
     let (status, all, _) = teu(&["--help"]);
     assert_eq!(status, 0);
@@ -112,13 +112,13 @@ fn errors_go_to_the_log_and_in_plain_words_to_standard_error() {
     assert_eq!(status, 1);
     assert!(stderr.ends_with("teu: \"start\" requires exactly 1 argument(s)\n"), "{stderr}");
     assert!(!stderr.contains("level=error"), "{stderr}");
-    assert_eq!(teu(&[&json[..], &["pause", "x"]].concat()).0, 1);
+    assert_eq!(teu(&[&json[..], &["restore", "x"]].concat()).0, 1);
 
     let text = fs::read_to_string(&log).unwrap();
     let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0]["msg"], "teu: \"start\" requires exactly 1 argument(s)");
-    assert_eq!(lines[1]["msg"], "\"pause\" is not supported by this version of teu");
+    assert_eq!(lines[1]["msg"], "\"restore\" is not supported by this version of teu");
     assert!(lines.iter().all(|l| l["level"] == "error" && l["time"].is_string()));
 }
 
@@ -138,7 +138,6 @@ fn what_cannot_be_done_yet_is_refused() {
         (&["--systemd-cgroup", "create", "x"][..], 1),
         (&["exec", "--apparmor", "p", "x", "ls"], 255),
         (&["exec", "--cgroup", "p", "x", "ls"], 255),
-        (&["exec", "--ignore-paused", "x", "ls"], 255),
     ] {
         let seen = teu(&[&root[..], args].concat());
         assert_eq!(seen.0, status, "{args:?}");

@@ -65,6 +65,10 @@ pub struct Exec {
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub preserve_fds: u32,
 
+    /// Do not refuse a paused container: the process runs as soon as it is resumed
+    #[arg(long)]
+    pub ignore_paused: bool,
+
     /// Unix socket that receives the terminal's master end
     #[arg(long, value_name = "path", default_value = "", hide_default_value = true)]
     pub console_socket: OsString,
@@ -91,10 +95,6 @@ pub struct Later {
     /// Put the process into an existing cgroup below the container's: PATH or CONTROLLER:PATH
     #[arg(long, value_name = "cgroup")]
     pub cgroup: Vec<OsString>,
-
-    /// Run the process even if the container is paused
-    #[arg(long)]
-    pub ignore_paused: bool,
 }
 
 impl Exec {

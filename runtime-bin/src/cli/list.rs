@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::HELP;
+use crate::cli::format::Format;
 
 /// list the containers under the state root
 #[derive(Debug, Args)]
@@ -15,23 +16,4 @@ pub struct List {
     /// Print ids only
     #[arg(short, long)]
     pub quiet: bool,
-}
-
-/// How the list looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Columns for people.
-    Table,
-    /// One array of state objects.
-    Json,
-}
-
-impl Format {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "table" => Ok(Self::Table),
-            "json" => Ok(Self::Json),
-            _ => Err("must be table or json".to_owned()),
-        }
-    }
 }

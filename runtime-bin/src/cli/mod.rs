@@ -5,12 +5,18 @@
 
 pub mod create;
 pub mod delete;
+mod duration;
+pub mod events;
 pub mod exec;
 pub mod features;
+pub mod format;
 pub mod global;
 pub mod kill;
 pub mod list;
+pub mod pause;
 pub mod plan;
+pub mod ps;
+pub mod resume;
 pub mod run;
 pub mod signal;
 pub mod spec;
@@ -114,11 +120,15 @@ enum Words {
 pub enum Verb {
     Create(create::Create),
     Delete(delete::Delete),
+    Events(events::Events),
     Exec(exec::Exec),
     Features(features::Features),
     Kill(kill::Kill),
     List(list::List),
+    Pause(pause::Pause),
     Plan(plan::Plan),
+    Ps(ps::Ps),
+    Resume(resume::Resume),
     Run(run::Run),
     Spec(spec::Spec),
     Start(start::Start),
@@ -155,11 +165,15 @@ pub fn verb(words: &[OsString]) -> Result<Parsed<Verb>, Failure> {
     match name {
         "create" => one(name, words, Verb::Create),
         "delete" => one(name, words, Verb::Delete),
+        "events" => one(name, words, Verb::Events),
         "exec" => one(name, words, Verb::Exec),
         "features" => one(name, words, Verb::Features),
         "kill" => one(name, words, Verb::Kill),
         "list" => one(name, words, Verb::List),
+        "pause" => one(name, words, Verb::Pause),
         "plan" => one(name, words, Verb::Plan),
+        "ps" => one(name, words, Verb::Ps),
+        "resume" => one(name, words, Verb::Resume),
         "run" => one(name, words, Verb::Run),
         "spec" => one(name, words, Verb::Spec),
         "start" => one(name, words, Verb::Start),

@@ -69,8 +69,12 @@ fn containerds_shim() {
     assert!(matches!(verb("teu delete --force id"), Verb::Delete(delete) if delete.force));
     assert!(matches!(
         verb("teu list --format=json"),
-        Verb::List(list) if list.format == list::Format::Json
+        Verb::List(list) if list.format == format::Format::Json
     ));
+    let Verb::Ps(ps) = verb("teu ps --format json id") else { panic!() };
+    assert_eq!((ps.id(), ps.format), ("id", format::Format::Json));
+    assert!(matches!(verb("teu pause id"), Verb::Pause(pause) if pause.id.as_str() == "id"));
+    assert!(matches!(verb("teu resume id"), Verb::Resume(resume) if resume.id.as_str() == "id"));
 }
 
 #[test]
@@ -98,6 +102,41 @@ fn execs_command_is_taken_as_it_is() {
 }
 
 #[test]
+fn what_follows_the_id_of_ps_is_for_the_hosts_ps() {
+    for (line, options) in [
+        ("teu ps id", vec!["-ef"]),
+        ("teu ps id --", vec!["-ef"]),
+        ("teu ps id -e -x", vec!["-e", "-x"]),
+        ("teu ps id -- aux", vec!["aux"]),
+        ("teu ps -- id -f", vec!["-f"]),
+        ("teu ps -f table id -f json", vec!["-f", "json"]),
+    ] {
+        let Verb::Ps(args) = verb(line) else { panic!("{line}") };
+        assert_eq!((args.id(), args.options()), ("id", options), "{line}");
+        assert_eq!(args.format, format::Format::Table, "{line}");
+    }
+    assert!(message("teu ps -f foo id").ends_with("invalid format option: must be table or json"));
+}
+
+#[test]
+fn intervals_of_events() {
+    use std::time::Duration;
+    for (line, interval, stats) in [
+        ("teu events id", Duration::from_secs(5), false),
+        ("teu events --interval 1m30s id", Duration::from_secs(90), false),
+        ("teu events --stats --interval=100ms id", Duration::from_millis(100), true),
+    ] {
+        let Verb::Events(args) = verb(line) else { panic!("{line}") };
+        assert_eq!((args.interval, args.stats), (interval, stats), "{line}");
+    }
+    for zero in ["0", "0s", "-5s"] {
+        let message = message(&format!("teu events --interval {zero} id"));
+        assert!(message.ends_with("duration interval must be greater than 0"), "{message}");
+    }
+    assert!(message("teu events --interval 5 id").contains("parse error"));
+}
+
+#[test]
 fn execs_flags() {
     let args = exec(
         "teu exec -t -d -u 1:2 -g 3 -g 4 -c CAP_KILL -c CAP_CHOWN --no-new-privs --cwd /w \
@@ -120,7 +159,7 @@ fn execs_flags() {
 
 #[test]
 fn the_number_of_arguments_is_complained_about_in_runcs_words() {
-    for name in ["create", "run", "start", "state", "delete"] {
+    for name in ["create", "run", "start", "state", "delete", "events", "pause", "resume"] {
         let wanted = format!("teu: {name:?} requires exactly 1 argument(s)");
         assert_eq!(message(&format!("teu {name}")), wanted);
         assert_eq!(message(&format!("teu {name} a b")), wanted);
@@ -130,6 +169,7 @@ fn the_number_of_arguments_is_complained_about_in_runcs_words() {
         assert_eq!(message(&format!("teu {name} x")), wanted);
     }
     assert_eq!(message("teu exec"), "teu: \"exec\" requires a minimum of 1 argument(s)");
+    assert_eq!(message("teu ps"), "teu: \"ps\" requires a minimum of 1 argument(s)");
     assert_eq!(message("teu kill"), "teu: \"kill\" requires a minimum of 1 argument(s)");
     assert_eq!(message("teu kill a 9 b"), "teu: \"kill\" requires a maximum of 2 argument(s)");
     assert_eq!(message("teu plan a b"), "teu: \"plan\" requires a maximum of 1 argument(s)");
@@ -137,7 +177,7 @@ fn the_number_of_arguments_is_complained_about_in_runcs_words() {
 
 #[test]
 fn verbs_that_are_not_there() {
-    assert_eq!(message("teu pause id"), "\"pause\" is not supported by this version of teu");
+    assert_eq!(message("teu restore id"), "\"restore\" is not supported by this version of teu");
     assert!(message("teu foo -h").contains("No help topic for 'foo'"));
 }
 

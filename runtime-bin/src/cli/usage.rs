@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::failure::Failure;
 
 /// Verbs of runc that teu does not have yet.
-const LATER: [&str; 7] = ["checkpoint", "events", "pause", "ps", "restore", "resume", "update"];
+const LATER: [&str; 3] = ["checkpoint", "restore", "update"];
 
 /// Turns clap's error into one line and the verb's usage.
 pub fn failure(verb: &str, error: &clap::Error) -> Failure {
@@ -41,7 +41,7 @@ enum Count {
 fn wrong_count(verb: &str, count: Count) -> String {
     let rule = match (verb, count) {
         ("features" | "list" | "spec", _) => "exactly 0",
-        ("exec" | "kill", Count::TooFew) => "a minimum of 1",
+        ("exec" | "kill" | "ps", Count::TooFew) => "a minimum of 1",
         ("kill", Count::TooMany) => "a maximum of 2",
         ("plan", _) => "a maximum of 1",
         _ => "exactly 1",

@@ -40,6 +40,7 @@ fn options(args: &Exec, context: &Context<'_>) -> Result<ExecOptions, Failure> {
     options.console = console(&args.console_socket);
     options.pidfd_socket = non_empty(&args.pidfd_socket);
     options.tty = args.tty;
+    options.ignore_paused = args.ignore_paused;
     if let Some(file) = args.process() {
         options.process = Some(read_process(&file, context)?);
         return Ok(options);
@@ -57,8 +58,7 @@ fn options(args: &Exec, context: &Context<'_>) -> Result<ExecOptions, Failure> {
 fn refuse_later(later: &Later) -> Result<(), Failure> {
     refuse("--process-label", !later.process_label.is_empty())?;
     refuse("--apparmor", !later.apparmor.is_empty())?;
-    refuse("--cgroup", !later.cgroup.is_empty())?;
-    refuse("--ignore-paused", later.ignore_paused)
+    refuse("--cgroup", !later.cgroup.is_empty())
 }
 
 fn read_process(file: &Path, context: &Context<'_>) -> Result<Process, Failure> {

@@ -2,7 +2,8 @@
 
 use libteu::State;
 
-use crate::cli::list::{Format, List};
+use crate::cli::format::Format;
+use crate::cli::list::List;
 use crate::failure::Failure;
 use crate::output;
 use crate::verb::Context;

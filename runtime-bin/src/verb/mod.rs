@@ -2,11 +2,15 @@
 
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod kill;
 mod list;
+mod pause;
 mod plan;
+mod ps;
+mod resume;
 mod root;
 mod run;
 mod setup;
@@ -36,10 +40,14 @@ pub fn run(verb: Verb, context: &Context<'_>) -> Result<u8, Failure> {
         Verb::Run(args) => run::run(&args, context).map_err(boxed(Failure::Run)),
         Verb::Exec(args) => exec::run(&args, context).map_err(boxed(Failure::Exec)),
         Verb::Delete(args) => delete::run(&args, context).map(|()| 0),
+        Verb::Events(args) => events::run(&args, context).map(|()| 0),
         Verb::Features(_) => features::run().map(|()| 0),
         Verb::Kill(args) => kill::run(&args, context).map(|()| 0),
         Verb::List(args) => list::run(&args, context).map(|()| 0),
+        Verb::Pause(args) => pause::run(&args, context).map(|()| 0),
         Verb::Plan(args) => plan::run(&args, context).map(|()| 0),
+        Verb::Ps(args) => ps::run(&args, context).map(|()| 0),
+        Verb::Resume(args) => resume::run(&args, context).map(|()| 0),
         Verb::Spec(args) => spec::run(&args).map(|()| 0),
         Verb::Start(args) => start::run(&args, context).map(|()| 0),
         Verb::State(args) => state::run(&args, context).map(|()| 0),
