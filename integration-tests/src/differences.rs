@@ -243,6 +243,40 @@ pub const DIFFERENCES: &[Difference] = &[
         "fails, now and then, when a hook ends without reading its input",
     ),
     differ("hook-stderr", &[Crun], "does not pass on what a hook wrote"),
+    // Cgroups
+    differ("pause-twice", &[Crun], "takes a second pause for a success"),
+    differ("resume-running", &[Crun], "takes resume of a running container for a success"),
+    differ(
+        "pause-created",
+        &[Crun],
+        "says created of a created container that is paused, and starts it",
+    ),
+    differ("frozen-parent", &[Crun], "says paused of a container that is frozen with its parent"),
+    differ("exec-ignore-paused", &[Crun], "has no `exec --ignore-paused`"),
+    differ(
+        "kill-paused",
+        &[Crun],
+        "leaves a paused container frozen after SIGKILL, so that it lives on",
+    ),
+    differ(
+        "frozen-cgroup",
+        &[Runc, Crun],
+        "waits for ever in a cgroup that is frozen with its parent",
+    ),
+    differ(
+        "populated-cgroup",
+        &[Runc, Crun],
+        "puts a container into a cgroup with processes of others; runc warns of it",
+    ),
+    differ("ps-table", &[Crun], "takes no options for the host's ps, and prints pids alone"),
+    differ("ps-stopped", &[Crun], "does not print null and an empty table for a stopped container"),
+    differ("events", &[Crun], "has no verb `events` in this version"),
+    differ("events-psi", &[Runc], "does not tell pressure in this version"),
+    differ(
+        "events-end",
+        &[Runc],
+        "ends on cgroup v1 when the cgroup is removed, not when the container stops",
+    ),
 ];
 
 /// Whether the runtime under test is listed for this difference; says so.

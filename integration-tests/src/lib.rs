@@ -18,6 +18,7 @@
 )]
 
 mod bundle;
+pub mod cgroup;
 mod command;
 mod config;
 mod container;

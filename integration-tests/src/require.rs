@@ -63,12 +63,13 @@ fn missing(need: &str) -> Option<String> {
         "cgroup1" => {
             unless(std::path::Path::new("/sys/fs/cgroup/devices").exists(), "no v1 hierarchies")
         }
+        "cgroup2" => unless(crate::cgroup::is_v2(), "cgroup v2 does not rule"),
         "userns" => {
             let max =
                 std::fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
             unless(max.trim() != "0", "user.max_user_namespaces is 0")
         }
-        "runc" | "crun" | "busybox" | "strace" => on_path(need),
+        "runc" | "crun" | "busybox" | "strace" | "ps" => on_path(need),
         _ => panic!("unknown need {need:?}"),
     }
 }

@@ -115,6 +115,20 @@ fn kill_all_reaches_every_process() {
 }
 
 #[test]
+fn kill_all_reaches_processes_that_multiply() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.without_namespace("pid").args(&["fork-chain", "6", "200000"]);
+    let c = b.create();
+    c.start().ok();
+    c.wait_stdout("ready");
+    b.verb("kill").args(["--all", b.id(), "KILL"]).run().ok();
+    wait_until("all processes gone", || b.leaks().processes.is_empty());
+    c.delete().ok();
+    b.assert_clean();
+}
+
+#[test]
 fn a_real_time_signal_can_be_sent_by_number() {
     require!("root");
     let b = Bundle::new();

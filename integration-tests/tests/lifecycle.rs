@@ -252,6 +252,23 @@ fn a_process_without_a_pid_namespace_takes_its_children_along_on_delete() {
 }
 
 #[test]
+fn processes_that_multiply_do_not_outrun_a_deletion_by_force() {
+    require!("root");
+    for shared in [true, false] {
+        let mut b = Bundle::probe(&["fork-chain", "6", "200000"]);
+        if shared {
+            b.without_namespace("pid");
+        }
+        let c = b.create();
+        c.start().ok();
+        c.wait_stdout("ready");
+        let started = std::time::Instant::now();
+        c.finish();
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "shared pids: {shared}");
+    }
+}
+
+#[test]
 fn annotations_and_unknown_fields_are_no_obstacle() {
     require!("root");
     let mut b = Bundle::probe(&["echo", "fine"]);

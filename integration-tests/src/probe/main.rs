@@ -37,6 +37,8 @@ const USAGE: &str = "probe COMMAND
   orphan CMD...        die of SIGKILL while a forked CMD goes on
   spawn-children N     fork N sleepers, then sleep
   touch-memory MIB     allocate and touch memory, print how much
+  spin MS              use a processor for so long
+  fork-chain N LEN     N times: fork a child and exit, and so on for LEN generations; then sleep
   save-stdin FILE      write {stdin, args, cwd, env, ns} as JSON to FILE (for hooks)
   hunt-exe PATH        open every other process's executable until PATH runs, then try them all for writing
   subreaper CMD...     become a subreaper, run CMD, then sleep without reaping

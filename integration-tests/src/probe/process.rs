@@ -18,6 +18,8 @@ pub fn run(command: &str, args: &[&str]) -> Option<u8> {
         ("orphan", words) if !words.is_empty() => orphan(words),
         ("spawn-children", [n]) => spawn_children(n.parse().unwrap_or(1)),
         ("touch-memory", [mib]) => touch_memory(mib.parse().unwrap_or(1)),
+        ("spin", [ms]) => spin(ms.parse().unwrap_or(1)),
+        ("fork-chain", [n, len]) => fork_chains(n.parse().unwrap_or(1), len.parse().unwrap_or(1)),
         ("subreaper", [program, rest @ ..]) => subreaper(program, rest),
         _ => return None,
     })
@@ -96,6 +98,41 @@ fn spawn_children(count: usize) -> u8 {
     }
     println!("ready");
     sleep()
+}
+
+fn spin(ms: u64) -> u8 {
+    let end = std::time::Instant::now() + std::time::Duration::from_millis(ms);
+    while std::time::Instant::now() < end {
+        std::hint::spin_loop();
+    }
+    0
+}
+
+/// Processes that are gone before anybody who has listed them can signal them. It ends by itself.
+fn fork_chains(count: usize, generations: usize) -> u8 {
+    // SAFETY: nothing is called on SIGCHLD; children need no wait. This process adopts them all.
+    let ignored = unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) };
+    if ignored.is_err() || nix::sys::prctl::set_child_subreaper(true).is_err() {
+        return 1;
+    }
+    for _ in 0..count {
+        // SAFETY: as in `orphan`.
+        if let Ok(ForkResult::Child) = unsafe { fork() } {
+            return fork_on(generations);
+        }
+    }
+    println!("ready");
+    sleep()
+}
+
+fn fork_on(generations: usize) -> u8 {
+    for _ in 0..generations {
+        // SAFETY: as in `orphan`.
+        if !matches!(unsafe { fork() }, Ok(ForkResult::Child)) {
+            break;
+        }
+    }
+    0
 }
 
 fn touch_memory(mib: usize) -> u8 {

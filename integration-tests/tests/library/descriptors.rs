@@ -8,8 +8,8 @@ use std::thread;
 
 use integration_tests::{json, require};
 use libteu::{
-    Container, ContainerId, CreateOptions, Error, ExecOptions, Process, Runtime, RuntimeOptions,
-    Signal, State, Stdio,
+    Container, ContainerId, CreateOptions, Error, ExecOptions, OomEvents, Process, Runtime,
+    RuntimeOptions, Signal, State, Stdio,
 };
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sched::{CloneFlags, unshare};
@@ -26,6 +26,7 @@ fn all_types_are_send_and_sync() {
     fn shared<T: Send + Sync + 'static>() {}
     shared::<(Runtime, RuntimeOptions, Container, Process, ContainerId, Error)>();
     shared::<(CreateOptions, ExecOptions, Stdio, State, Signal)>();
+    shared::<(OomEvents, libteu::stats::Stats)>();
 }
 
 #[test]

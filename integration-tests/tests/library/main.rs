@@ -7,6 +7,7 @@ mod alone;
 mod caller;
 mod descriptors;
 mod drive;
+mod events;
 mod executor_killed;
 mod hammer;
 mod races;

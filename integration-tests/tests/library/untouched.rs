@@ -58,6 +58,8 @@ fn calls_that_succeed_change_nothing() {
             checked("state", || container.state().map(drop)).unwrap();
             checked("list", || runtime.list().map(drop)).unwrap();
             checked("pids", || container.pids().map(drop)).unwrap();
+            checked("stats", || container.stats().map(drop)).unwrap();
+            checked("events", || container.oom_events().map(drop)).unwrap();
             checked("pause", || container.pause()).unwrap();
             checked("resume", || container.resume()).unwrap();
             checked("kill 0", || container.kill(Signal::try_from(0).unwrap(), KillTarget::Init))

@@ -172,6 +172,13 @@ impl Cgroup {
         freezer::freeze(&self.paths, FREEZE_PATIENCE)
     }
 
+    /// Whether nothing can end its processes: in the freezer of v1, SIGKILL waits for the thaw of
+    /// every ancestor that was frozen. (In a frozen cgroup of v2 processes can be killed.)
+    pub(crate) fn is_kept_by_frozen_ancestor(&self) -> Result<bool> {
+        let v1 = self.paths.mode == Mode::V1;
+        Ok(v1 && freezer::state(&self.paths)? == Freeze::Inherited)
+    }
+
     /// Lets all processes run on.
     pub(crate) fn thaw(&self) -> Result<()> {
         freezer::thaw(&self.paths)

@@ -89,7 +89,7 @@ fn end(record: &Record) -> Result<()> {
     let init = kill_init(record)?;
     if init.is_some() || record.shares_pids() || cgroup.remove_if_empty().is_err() {
         cgroup.kill_all(Signal::KILL)?;
-        init.map_or(Ok(()), |init| wait_gone(record, init.as_fd()))?;
+        init.map_or(Ok(()), |init| wait_gone(record, &cgroup, init.as_fd()))?;
         cgroup.remove()?;
     }
     Ok(())
@@ -110,12 +110,16 @@ fn kill_processes(record: &Record) -> Result<()> {
 
 /// A zombie that its parent has not reaped yet counts as gone, and so does what only waits for
 /// others to be reaped: the caller itself may be the one to do that, after this.
-fn wait_gone(record: &Record, init: BorrowedFd<'_>) -> Result<()> {
+fn wait_gone(record: &Record, cgroup: &Cgroup, init: BorrowedFd<'_>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match poll(&mut [PollFd::new(init, PollFlags::POLLIN)], GLANCE) {
             Err(nix::errno::Errno::EINTR) => {}
             Ok(0) if find_init(record)?.is_none() => return Ok(()),
+            Ok(0) if cgroup.is_kept_by_frozen_ancestor()? => {
+                let text = "container init still running: a parent of its cgroup is frozen";
+                return Err(Error::WrongStatus(text.into()));
+            }
             Ok(0) if Instant::now() < deadline => {}
             Ok(0) => {
                 let text = "container init still running 10 seconds after SIGKILL";
