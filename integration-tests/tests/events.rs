@@ -142,6 +142,8 @@ fn by_chance(path: &str) -> bool {
         || ["/cache", "/kernelTCP/usage", "/kernelTCP/max", "/kernel", "/user", "/total"]
             .iter()
             .any(|end| path.ends_with(end))
+        // runc reads the peak of v2 since 1.2.
+        || (cgroup::is_v2() && path == "/data/memory/usage/max")
         || ["/data/blkio/io", "/data/cpu/usage/percpu_"].iter().any(|b| path.starts_with(b))
         || path.contains("/psi/")
 }

@@ -22,6 +22,9 @@ pub(super) enum Freeze {
     Inherited,
 }
 
+/// Between the order and the second look. Most processes are stopped by then.
+const FIRST_PAUSE: Duration = Duration::from_micros(50);
+
 enum Freezer {
     V1(PathBuf),
     V2(PathBuf),
@@ -103,6 +106,7 @@ pub(super) fn freeze(paths: &Paths, patience: Duration) -> Result<()> {
 /// of v1 leaves this to userspace.
 fn freeze_v1(dir: &Path, deadline: Instant) -> Result<()> {
     let file = dir.join("freezer.state");
+    let mut pause = FIRST_PAUSE;
     let mut round: u32 = 0;
     loop {
         put(&file, "FROZEN")?;
@@ -112,19 +116,19 @@ fn freeze_v1(dir: &Path, deadline: Instant) -> Result<()> {
             Some(_) if Instant::now() > deadline => return Err(unable(dir)),
             Some(_) => {}
         }
+        sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(2));
         round = round.wrapping_add(1);
-        if round.is_multiple_of(50) {
+        if round.is_multiple_of(32) {
             put(&file, "THAWED")?;
             sleep(Duration::from_millis(10));
-        } else if round.is_multiple_of(10) {
-            sleep(Duration::from_micros(50));
         }
     }
 }
 
 fn freeze_v2(dir: &Path, deadline: Instant) -> Result<()> {
     put(&dir.join("cgroup.freeze"), "1")?;
-    let mut pause = Duration::from_micros(50);
+    let mut pause = FIRST_PAUSE;
     while !is_frozen_v2(dir)? {
         if Instant::now() > deadline {
             return Err(unable(dir));
