@@ -259,6 +259,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "leaves a paused container frozen after SIGKILL, so that it lives on",
     ),
     differ(
+        "paused-leftovers",
+        &[Runc],
+        "leaves a v2 cgroup behind that was paused with processes in the runtime's pid namespace",
+    ),
+    differ(
         "frozen-cgroup",
         &[Runc, Crun],
         "waits for ever in a cgroup that is frozen with its parent",
@@ -269,6 +274,7 @@ pub const DIFFERENCES: &[Difference] = &[
         "puts a container into a cgroup with processes of others; runc warns of it",
     ),
     differ("ps-table", &[Crun], "takes no options for the host's ps, and prints pids alone"),
+    differ("ps-sub-cgroups", &[Crun], "dies of a bad memory access if there are sub-cgroups on v2"),
     differ("ps-stopped", &[Crun], "does not print null and an empty table for a stopped container"),
     differ("events", &[Crun], "has no verb `events` in this version"),
     differ("events-psi", &[Runc], "does not tell pressure in this version"),

@@ -56,6 +56,13 @@ fn a_whole_life(docker: &Docker) {
         inspect.run().ok().out().to_owned()
     };
     assert_eq!(status(), "running");
+    let top = docker.client(&["top", "life"]).run().ok().stdout;
+    assert!(top.contains("sleep 1000"), "{top}");
+    docker.client(&["pause", "life"]).run().ok();
+    assert_eq!(status(), "paused");
+    exec(&["true"]).fails();
+    docker.client(&["unpause", "life"]).run().ok();
+    exec(&["true"]).ok();
     docker.client(&["kill", "life"]).run().ok();
     wait_until("exited", || status() == "exited");
     docker.client(&["start", "life"]).run().ok();

@@ -164,6 +164,7 @@ fn a_paused_container_is_deleted_by_force_alone() {
 #[test]
 fn processes_that_outlive_their_init_are_deleted_when_paused_too() {
     require!("root");
+    known_difference!("paused-leftovers");
     let mut b = Bundle::new();
     b.without_namespace("pid").args(&["spawn-children", "3"]);
     let c = started(&b);
