@@ -17,8 +17,9 @@ use crate::state::{Status, status};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OomEvent {
-    /// Memory ran out: on cgroup v2 a process was killed for it; on v1 a process may also wait for
-    /// memory, if the OOM killer is disabled. Several at about the same time are told as one.
+    /// Memory ran out: on cgroup v2 a process was killed for it. v1 tells it before it kills, also if
+    /// the OOM killer is disabled, and if it was a parent's limit that was hit. Several at about the
+    /// same time are told as one.
     OutOfMemory,
     /// The container's init has ended. Nothing comes after it.
     Stopped,
