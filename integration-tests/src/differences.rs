@@ -259,6 +259,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "leaves a paused container frozen after SIGKILL, so that it lives on",
     ),
     differ(
+        "multiplying-leftovers",
+        &[Runc],
+        "leaves a v2 cgroup behind, now and then, if processes multiply while it deletes by force",
+    ),
+    differ(
         "paused-leftovers",
         &[Runc],
         "leaves a v2 cgroup behind that was paused with processes in the runtime's pid namespace",
