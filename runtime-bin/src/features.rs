@@ -143,7 +143,7 @@ impl Linux {
             apparmor: off(),
             selinux: off(),
             intel_rdt: off(),
-            mount_extensions: MountExtensions { idmap: off() },
+            mount_extensions: MountExtensions { idmap: Switch { enabled: true } },
             net_devices: off(),
         }
     }

@@ -54,6 +54,9 @@ pub const O_DIRECTORY: u32 = 0o40000;
 pub const O_NOFOLLOW: u32 = 0o100000;
 
 pub mod nr {
+    pub const FSETXATTR: usize = 7;
+    pub const FGETXATTR: usize = 10;
+    pub const FLISTXATTR: usize = 13;
     pub const GETCWD: usize = 17;
     pub const DUP3: usize = 24;
     pub const IOCTL: usize = 29;
@@ -67,13 +70,16 @@ pub mod nr {
     pub const CHDIR: usize = 49;
     pub const FCHDIR: usize = 50;
     pub const CHROOT: usize = 51;
+    pub const FCHMOD: usize = 52;
+    pub const FCHMODAT: usize = 53;
     pub const FCHOWNAT: usize = 54;
     pub const FCHOWN: usize = 55;
     pub const OPENAT: usize = 56;
-    pub const KEYCTL: usize = 219;
     pub const CLOSE: usize = 57;
+    pub const GETDENTS64: usize = 61;
     pub const READ: usize = 63;
     pub const WRITE: usize = 64;
+    pub const SENDFILE: usize = 71;
     pub const READLINKAT: usize = 78;
     pub const CAPSET: usize = 91;
     pub const EXIT_GROUP: usize = 94;
@@ -92,6 +98,7 @@ pub mod nr {
     pub const SENDTO: usize = 206;
     pub const RECVFROM: usize = 207;
     pub const SENDMSG: usize = 211;
+    pub const KEYCTL: usize = 219;
     pub const EXECVE: usize = 221;
     pub const MMAP: usize = 222;
     pub const ACCEPT4: usize = 242;

@@ -17,6 +17,7 @@ const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 const RESOLVE_BENEATH: u64 = 0x08;
 const RESOLVE_IN_ROOT: u64 = 0x10;
 
+const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 const S_IFDIR: u32 = 0o040000;
 const PATH_MAX: usize = 4096;
 
@@ -94,6 +95,17 @@ pub fn symlink(dir: Fd, name: &CStr, target: &CStr) -> Result<()> {
     }
 }
 
+/// Makes a symlink; a name that is taken must be one of the same content.
+pub fn symlink_or_same(dir: Fd, name: &CStr, target: &CStr) -> Result<()> {
+    match sys::symlinkat(target, dir, name) {
+        Err(errno::EEXIST) => {}
+        done => return done,
+    }
+    let mut content = [0u8; PATH_MAX];
+    let len = sys::readlinkat(dir, name, &mut content).map_err(|_| errno::EEXIST)?;
+    if content.get(..len) == Some(target.to_bytes()) { Ok(()) } else { Err(errno::EEXIST) }
+}
+
 /// Makes a symlink in the place of whatever file had the name.
 pub fn replace_with_symlink(dir: Fd, name: &CStr, target: &CStr) -> Result<()> {
     match sys::unlinkat(dir, name) {
@@ -111,6 +123,10 @@ pub fn target(
     wanted: u16,
     path: Text,
 ) -> Result<()> {
+    if wanted == kind::EXISTING {
+        let fd = existing(machine.fd(root)?, machine.text(path)?)?;
+        return machine.set(out, fd);
+    }
     let directory = match wanted {
         kind::LIKE => sys::stat(machine.fd(like)?, c"")?.file_type == S_IFDIR,
         other => other != kind::FILE,
@@ -121,7 +137,23 @@ pub fn target(
         walk.resolve |= RESOLVE_NO_SYMLINKS;
     }
     let fd = walk.open_or_create()?;
+    machine.target_is_new = walk.created;
     machine.set(out, fd)
+}
+
+/// A target that is not to be followed: where there is a symlink, the mount covers the link. A path
+/// may lead anywhere in the container, but not to what the runtime trusts (EPERM).
+fn existing(root: Fd, path: &CStr) -> Result<Fd> {
+    const PROC_SYSFS_DEVPTS: [u64; 3] = [PROC_SUPER_MAGIC, 0x6265_6572, 0x1cd1];
+    let flags = O_PATH_CLOEXEC | sys::O_NOFOLLOW as u64;
+    let fd = sys::openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)?;
+    let allowed = sys::filesystem_magic(fd).and_then(|magic| {
+        if PROC_SYSFS_DEVPTS.contains(&magic) { Err(errno::EPERM) } else { Ok(fd) }
+    });
+    if allowed.is_err() {
+        sys::close(fd);
+    }
+    allowed
 }
 
 /// A path on its way to an existing object.
@@ -134,13 +166,21 @@ struct Walk {
     path: [u8; PATH_MAX],
     len: usize,
     substituted: bool,
+    created: bool,
 }
 
 impl Walk {
     fn new(root: Fd, path: &CStr, directory: bool) -> Result<Self> {
         let resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-        let mut walk =
-            Self { root, directory, resolve, path: [0; PATH_MAX], len: 0, substituted: false };
+        let mut walk = Self {
+            root,
+            directory,
+            resolve,
+            path: [0; PATH_MAX],
+            len: 0,
+            substituted: false,
+            created: false,
+        };
         walk.append(path.to_bytes())?;
         Ok(walk)
     }
@@ -170,7 +210,6 @@ impl Walk {
     /// Opens the whole path. A symlink must not lead a mount into /proc, where only few places are
     /// allowed and those were checked by name (CVE-2019-19921).
     fn open_whole(&mut self) -> Result<Fd> {
-        const PROC_SUPER_MAGIC: u64 = 0x9fa0;
         let resolve = self.resolve;
         self.resolve |= RESOLVE_NO_SYMLINKS;
         let plain = self.open(self.len);
@@ -249,13 +288,16 @@ impl Walk {
         let name = CStr::from_bytes_until_nul(&buffer).map_err(|_| errno::ENAMETOOLONG)?;
         let last = self.path.get(end..self.len).is_none_or(|rest| rest.iter().all(|b| *b == b'/'));
         let made = if last && !self.directory {
-            sys::create_file(parent, name, 0o644)
+            sys::create_file(parent, name, 0o644).map(sys::close)
         } else {
             sys::mkdirat(parent, name, 0o755)
         };
         match made {
             Err(errno::EEXIST) => self.substitute_link(parent, name, start, end),
-            done => done,
+            done => {
+                self.created = true;
+                done
+            }
         }
     }
 

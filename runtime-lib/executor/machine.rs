@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use crate::op::{Bytes, OnError, Op, Slot, Step, Text, signal};
 use crate::record::{Header, MAGIC, Record};
 use crate::sys::{self, Fd, Result, errno};
-use crate::{files, ids, mounts, process, terminal};
+use crate::{copy, files, ids, mounts, process, terminal};
 
 /// Everything the executor knows.
 pub struct Machine {
@@ -19,6 +19,8 @@ pub struct Machine {
     pub aux: u32,
     /// The working directory is set (the first of two tries worked).
     pub cwd_set: bool,
+    /// The last `Target` had to be made.
+    pub target_is_new: bool,
     /// The empty directory for masks is attached somewhere, so that it can be cloned.
     pub empty_attached: bool,
     /// Offset of the path that `Lookup` found.
@@ -35,6 +37,16 @@ impl Detail {
     /// Takes what can be read from `fd` now.
     pub fn read_from(&mut self, fd: Fd) {
         self.len = sys::read(fd, &mut self.bytes).unwrap_or(0);
+    }
+
+    /// Takes a name, in the form of the kernel's own messages, unless there is something already.
+    pub fn say_once(&mut self, name: &[u8]) {
+        if self.len == 0 {
+            for (to, from) in self.bytes.iter_mut().zip(b"e ".iter().chain(name)) {
+                *to = *from;
+                self.len += 1;
+            }
+        }
     }
 }
 
@@ -62,6 +74,7 @@ impl Machine {
             detail: Detail { bytes: [0; Record::DETAIL], len: 0 },
             aux: 0,
             cwd_set: false,
+            target_is_new: false,
             empty_attached: false,
             program: 0,
         })
@@ -142,6 +155,9 @@ impl Machine {
             Op::Symlink { dir, name, target } => {
                 files::symlink(self.fd(dir)?, self.text(name)?, self.text(target)?)
             }
+            Op::SymlinkOrSame { dir, name, target } => {
+                files::symlink_or_same(self.fd(dir)?, self.text(name)?, self.text(target)?)
+            }
             Op::ReplaceWithSymlink { dir, name, target } => {
                 files::replace_with_symlink(self.fd(dir)?, self.text(name)?, self.text(target)?)
             }
@@ -167,6 +183,8 @@ impl Machine {
             }
             Op::RootPropagation { propagation } => mounts::root_propagation(propagation),
             Op::PrivateParent { path } => mounts::private_parent(self.text(path)?),
+            Op::CopyMode { from, to } => copy::mode(self, from, to),
+            Op::CopyTree { from, to } => copy::tree(self, from, to),
             Op::MoveMount { mount, target } => sys::move_mount(self.fd(mount)?, self.fd(target)?),
             Op::MountInto { mount, dir, name } => {
                 mounts::mount_into(self.fd(mount)?, self.fd(dir)?, self.text(name)?)

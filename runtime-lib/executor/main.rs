@@ -12,6 +12,7 @@
 #![no_main]
 #![deny(unsafe_code)]
 
+mod copy;
 mod files;
 mod ids;
 mod machine;

@@ -124,6 +124,8 @@ pub mod kind {
     pub const FILE: u16 = 2;
     /// What the `like` slot refers to: a directory for a directory, a file for all else.
     pub const LIKE: u16 = 3;
+    /// Whatever is there already, a final symlink itself; not on a filesystem that the runtime trusts.
+    pub const EXISTING: u16 = 4;
 }
 
 /// Numbers of the meeting points between the executor and the runtime.
@@ -310,6 +312,8 @@ ops! {
     Mknod { dir: Slot, name: Text, mode: u32, uid: u32, gid: u32, dev: u64 }
     /// symlinkat; an existing entry is left alone.
     Symlink { dir: Slot, name: Text, target: Text }
+    /// symlinkat; an existing entry has to be a symlink of the same content.
+    SymlinkOrSame { dir: Slot, name: Text, target: Text }
     /// unlinkat, then symlinkat: /dev/ptmx of an image is not to be trusted.
     ReplaceWithSymlink { dir: Slot, name: Text, target: Text }
 
@@ -329,6 +333,10 @@ ops! {
     RootPropagation { propagation: u64 }
     /// Makes the mount that holds `path` private, so that what is attached there does not propagate.
     PrivateParent { path: Text }
+    /// Gives a new tmpfs the permissions of the directory that it will cover, if that was there.
+    CopyMode { from: Slot, to: Slot }
+    /// Copies what lies in a directory, without what is mounted there, into a new tmpfs.
+    CopyTree { from: Slot, to: Slot }
     /// move_mount onto the object that `target` refers to.
     MoveMount { mount: Slot, target: Slot }
     /// mkdirat, then move_mount onto the new directory; `dir` is a mount of our own making.

@@ -44,6 +44,7 @@ pub mod errno {
     pub const EPERM: i32 = 1;
     pub const ENAMETOOLONG: i32 = 36;
     pub const ELOOP: i32 = 40;
+    pub const EOPNOTSUPP: i32 = 95;
     pub const EPROTO: i32 = 71;
     pub const EBADF: i32 = 9;
 }
@@ -328,11 +329,38 @@ pub fn openat2(dir: Fd, path: &CStr, flags: u64, resolve: u64) -> Result<Fd> {
     }
 }
 
-/// Creates an empty file; fails if the name is taken, be it by a dangling symlink.
-pub fn create_file(dir: Fd, name: &CStr, mode: u32) -> Result<()> {
+/// Creates an empty file, for writing; fails if the name is taken, be it by a dangling symlink.
+pub fn create_file(dir: Fd, name: &CStr, mode: u32) -> Result<Fd> {
     const WRONLY_CREAT_EXCL: u32 = 0o1 | 0o100 | 0o200;
     const FLAGS: u32 = WRONLY_CREAT_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    fd(call!(nr::OPENAT, dir, name.as_ptr(), FLAGS, mode)).map(close)
+    fd(call!(nr::OPENAT, dir, name.as_ptr(), FLAGS, mode))
+}
+
+/// As many entries of a directory as fit, as struct linux_dirent64; none at its end.
+pub fn entries(dir: Fd, buffer: &mut [u64]) -> Result<&[u8]> {
+    let size = size_of_val(buffer);
+    let len = check(call!(nr::GETDENTS64, dir, buffer.as_mut_ptr(), size))?;
+    // SAFETY: any 8 bytes of an initialised u64 are initialised bytes; the length is bounded by the
+    // buffer's own.
+    Ok(unsafe { core::slice::from_raw_parts(buffer.as_ptr().cast(), len.min(size)) })
+}
+
+/// Lets the kernel copy up to `len` bytes from one file's position to another's.
+pub fn sendfile(to: Fd, from: Fd, len: u64) -> Result<usize> {
+    check(plain(nr::SENDFILE, [to as usize, from as usize, 0, len as usize, 0, 0]))
+}
+
+/// Names of extended attributes, each with its NUL.
+pub fn flistxattr(file: Fd, names: &mut [u8]) -> Result<usize> {
+    check(call!(nr::FLISTXATTR, file, names.as_mut_ptr(), names.len()))
+}
+
+pub fn fgetxattr(file: Fd, name: &CStr, value: &mut [u8]) -> Result<usize> {
+    check(call!(nr::FGETXATTR, file, name.as_ptr(), value.as_mut_ptr(), value.len()))
+}
+
+pub fn fsetxattr(file: Fd, name: &CStr, value: &[u8]) -> Result<()> {
+    unit(call!(nr::FSETXATTR, file, name.as_ptr(), value.as_ptr(), value.len(), 0))
 }
 
 pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<usize> {
@@ -353,9 +381,19 @@ pub fn mknodat(dir: Fd, name: &CStr, mode: u32, dev: u64) -> Result<()> {
     unit(call!(nr::MKNODAT, dir, name.as_ptr(), mode, dev))
 }
 
+/// Without following a final symlink; an empty name means `dir` itself.
 pub fn fchownat(dir: Fd, name: &CStr, uid: u32, gid: u32) -> Result<()> {
-    const AT_SYMLINK_NOFOLLOW: usize = 0x100;
-    unit(call!(nr::FCHOWNAT, dir, name.as_ptr(), uid, gid, AT_SYMLINK_NOFOLLOW))
+    const FLAGS: usize = 0x100 | 0x1000; // AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH
+    unit(call!(nr::FCHOWNAT, dir, name.as_ptr(), uid, gid, FLAGS))
+}
+
+/// Follows a final symlink: only for names in a tree of our own.
+pub fn fchmodat(dir: Fd, name: &CStr, mode: u32) -> Result<()> {
+    unit(call!(nr::FCHMODAT, dir, name.as_ptr(), mode))
+}
+
+pub fn fchmod(file: Fd, mode: u32) -> Result<()> {
+    unit(plain(nr::FCHMOD, [file as usize, mode as usize, 0, 0, 0, 0]))
 }
 
 pub fn fchown(file: Fd, uid: u32) -> Result<()> {
@@ -375,28 +413,45 @@ pub fn readlinkat(dir: Fd, name: &CStr, buffer: &mut [u8]) -> Result<usize> {
     check(call!(nr::READLINKAT, dir, name.as_ptr(), buffer.as_mut_ptr(), buffer.len()))
 }
 
-/// File type and device number of what a descriptor or a name refers to.
+/// What is known of the object behind a descriptor or a name.
 pub struct Status {
     /// `S_IFMT` bits.
     pub file_type: u32,
+    /// All other bits of the mode.
+    pub permissions: u32,
     /// st_rdev, encoded as glibc's makedev does.
     pub rdev: u64,
     pub uid: u32,
+    pub gid: u32,
+    /// In bytes.
+    pub size: u64,
+    /// Something is mounted there.
+    pub is_mount_root: bool,
 }
 
 /// statx without following a final symlink; an empty name means `dir` itself.
 pub fn stat(dir: Fd, name: &CStr) -> Result<Status> {
     const FLAGS: usize = 0x100 | 0x1000; // AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH
-    const TYPE_AND_UID: usize = 1 | 8;
-    let mut buffer = [0u32; 64]; // struct statx: 256 bytes
-    unit(call!(nr::STATX, dir, name.as_ptr(), FLAGS, TYPE_AND_UID, buffer.as_mut_ptr()))?;
-    // stx_uid is word 5, stx_mode the low half of word 7; stx_rdev_major and _minor are words 32 and 33.
+    const TYPE_MODE_UID_GID_SIZE: usize = 1 | 2 | 8 | 0x10 | 0x200;
+    const MOUNT_ROOT: u32 = 0x2000; // STATX_ATTR_MOUNT_ROOT, Linux 5.8
+    let mut buffer = [0u32; 64]; // struct statx: 256 bytes, by words:
+    unit(call!(nr::STATX, dir, name.as_ptr(), FLAGS, TYPE_MODE_UID_GID_SIZE, buffer.as_mut_ptr()))?;
+    let [_, _, attributes, _, _, uid, gid, mode, _, _, low, high, ..] = buffer;
+    let mode = mode & 0xffff; // a short, with a spare one behind
     let (major, minor) = (u64::from(buffer[32]), u64::from(buffer[33]));
     let rdev = (minor & 0xff)
         | ((major & 0xfff) << 8)
         | ((minor & !0xff) << 12)
         | ((major & !0xfff) << 32);
-    Ok(Status { file_type: buffer[7] & 0o170000, rdev, uid: buffer[5] })
+    Ok(Status {
+        file_type: mode & 0o170000,
+        permissions: mode & 0o7777,
+        rdev,
+        uid,
+        gid,
+        size: u64::from(low) | u64::from(high) << 32,
+        is_mount_root: attributes & MOUNT_ROOT != 0,
+    })
 }
 
 /// f_type of fstatfs.

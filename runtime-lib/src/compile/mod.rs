@@ -5,8 +5,10 @@
 
 mod cgroup;
 mod credentials;
+mod detached;
 mod devices;
 mod exec;
+mod hierarchies;
 mod masks;
 mod mounts;
 mod namespaces;
@@ -16,7 +18,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Hook, Process, Spec};
 
@@ -29,6 +31,8 @@ use crate::error::Result;
 use crate::host::HostFacts;
 use crate::plan::op::{Op, Slot, signal};
 use crate::plan::{Builder, HookKind, Plan, RuntimeStep, Source};
+use crate::spec::Mapping;
+use mounts::Entry;
 use namespaces::Namespaces;
 use process::Dumpable;
 
@@ -42,6 +46,8 @@ pub(crate) struct Request<'a> {
     pub rootfs: &'a Path,
     pub host: &'a HostFacts,
     pub cgroup: &'a CgroupShape,
+    /// Mounts with `copy-symlink` whose source is a symlink, by index, and what it says.
+    pub links: &'a [(usize, PathBuf)],
     /// The process waits on the start socket (`create`) rather than just goes on (`run`).
     pub wait_for_start: bool,
     /// The caller gave its own standard streams.
@@ -60,15 +66,24 @@ struct Compiler<'a> {
     plan: Builder,
     /// The container's root, once it is attached.
     root: Slot,
+    /// User namespaces for id-mapped mounts: one serves all mounts of the same mapping.
+    user_namespaces: Vec<(Mapping, Slot)>,
 }
 
 /// Compiles the start of a container.
 pub(crate) fn create(request: &Request<'_>) -> Result<Plan> {
     let namespaces = Namespaces::of(request.spec);
-    let mut c = Compiler { request, namespaces, plan: Builder::new(), root: Slot::NONE };
+    let mut c = Compiler {
+        request,
+        namespaces,
+        plan: Builder::new(),
+        root: Slot::NONE,
+        user_namespaces: Vec::new(),
+    };
+    let mut entries = mounts::read(&c)?;
     let mut pinned = c.inputs();
-    c.stage();
-    c.init(&mut pinned)?;
+    c.stage(&mut entries);
+    c.init(&mut pinned, entries)?;
     c.plan.preserve_fds(request.preserve_fds);
     c.plan.finish()
 }
@@ -92,7 +107,7 @@ impl Compiler<'_> {
 
     /// Up to the point where the process is the container's init. Without a user namespace and
     /// without a joined pid namespace that is the executor itself from its first instruction.
-    fn stage(&mut self) {
+    fn stage(&mut self, entries: &mut [Entry<'_>]) {
         let stage_needed = self.namespaces.needs_stage();
         let new = self.namespaces.new_flags();
         self.plan.runtime(RuntimeStep::Launch {
@@ -105,6 +120,7 @@ impl Compiler<'_> {
         // Cgroups first: what follows is accounted to the container, and a new cgroup namespace
         // has the cgroup its creator is in as its root (cgroup_namespaces(7)).
         cgroup::join(&mut self.plan, self.request.cgroup);
+        mounts::make_early(self, entries);
         namespaces::join(&mut self.plan, &self.namespaces, self.request.host);
         if stage_needed {
             self.plan.origin("linux.namespaces");
@@ -114,11 +130,11 @@ impl Compiler<'_> {
         namespaces::unshare_cgroup(&mut self.plan, &self.namespaces);
     }
 
-    fn init(&mut self, pinned: &mut Pinned) -> Result<()> {
+    fn init(&mut self, pinned: &mut Pinned, entries: Vec<Entry<'_>>) -> Result<()> {
         process::session_keyring(&mut self.plan, self.request.keyring.as_deref());
         namespaces::settle(&mut self.plan, self.request.spec, &self.namespaces);
         rootfs::prepare(self)?;
-        let read_only = mounts::mount_all(self)?;
+        let read_only = mounts::mount_all(self, entries)?;
         devices::populate(self)?;
         terminal::set_up(self, pinned);
         rootfs::working_directory(self);

@@ -1,23 +1,22 @@
 //! The config's mounts, in their order: made detached, finished, then moved onto a descriptor.
 
+use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use libc::MS_SLAVE;
 use oci_spec::runtime::Mount;
 
-use super::Compiler;
-use super::namespaces::{CLONE_NEWCGROUP, CLONE_NEWUSER};
-use super::rootfs::{AT_RECURSIVE, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE_CLOEXEC};
+use super::detached;
+use super::namespaces::{CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWUSER};
+use super::rootfs::{AT_RECURSIVE, MOUNT_ATTR_RDONLY};
+use super::{Compiler, hierarchies};
 use crate::error::{Error, Result};
+use crate::plan::Builder;
 use crate::plan::op::{Op, Slot, kind};
-use crate::plan::{Builder, Source};
-use crate::spec::{MountOptions, clean, destination, is_bind};
+use crate::spec::{IdMapped, MountOptions, clean, destination, id_mapped, is_bind};
 
 const PROC_SUPER_MAGIC: u64 = 0x9fa0;
-/// Superblocks that several mounts share, or that have to take mount points and devices first: read
-/// only for them means the mount.
-const VIRTUAL: [&str; 7] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2"];
 
 /// A mount whose `ro` has to wait until everything is in place below it.
 pub(super) struct ReadOnlyLater {
@@ -26,28 +25,72 @@ pub(super) struct ReadOnlyLater {
 }
 
 /// One entry of `mounts`, read.
-struct Entry<'a> {
-    mount: &'a Mount,
-    options: MountOptions,
+pub(super) struct Entry<'a> {
+    pub mount: &'a Mount,
+    pub options: MountOptions,
     /// Lexically clean and absolute.
-    destination: PathBuf,
-    origin: String,
+    pub destination: PathBuf,
+    pub id_mapped: Option<IdMapped>,
+    pub what: What<'a>,
+    /// Detached mounts that were made before the process entered its user namespace.
+    pub made: VecDeque<Slot>,
+    pub origin: String,
 }
 
-pub(super) fn mount_all(c: &mut Compiler<'_>) -> Result<Vec<ReadOnlyLater>> {
-    let mut later = Vec::new();
-    for (index, mount) in c.request.spec.mounts().iter().flatten().enumerate() {
-        let entry = Entry::read(index, mount)?;
+/// What has to be done for an entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum What<'a> {
+    /// Attributes of what is mounted there already.
+    Remount,
+    /// A symlink with this content.
+    Link(&'a Path),
+    /// A tree of the host.
+    Bind,
+    /// The host's sysfs: a new one is refused to a user namespace that does not own the network.
+    HostSysfs,
+    /// v2 without a cgroup namespace: a user namespace may not mount it (runc issue 2158).
+    HostCgroup2,
+    /// v1 and hybrid: a tmpfs with one directory for each hierarchy.
+    CgroupV1,
+    /// A new filesystem (or a shared virtual one) of this type.
+    Filesystem(&'a str),
+}
+
+/// Reads all entries.
+pub(super) fn read<'a>(c: &Compiler<'a>) -> Result<Vec<Entry<'a>>> {
+    let mounts = c.request.spec.mounts().iter().flatten().enumerate();
+    mounts.map(|(index, mount)| Entry::read(c, index, mount)).collect()
+}
+
+/// The container's root may lack the permission to reach a source, and has no power over the
+/// filesystems of the host (MOUNT_ATTR_IDMAP wants that): a privileged runtime's executor clones such
+/// trees before it enters a user namespace.
+pub(super) fn make_early(c: &mut Compiler<'_>, entries: &mut [Entry<'_>]) {
+    if !c.namespaces.has(CLONE_NEWUSER) || !c.request.host.privileged() {
+        return;
+    }
+    for entry in entries {
         c.plan.origin(entry.origin.clone());
-        let typ = mount.typ().as_deref().unwrap_or_default();
-        if entry.options.remount {
-            remount(c, &entry);
-        } else if is_bind(mount, &entry.options) {
-            bind(c, &entry);
-        } else if typ == "cgroup" || typ == "cgroup2" {
-            cgroup(c, &entry);
-        } else {
-            later.extend(filesystem(c, &entry, typ));
+        entry.made = detached::make_early(c, entry);
+    }
+    c.plan.origin("");
+}
+
+pub(super) fn mount_all(
+    c: &mut Compiler<'_>,
+    entries: Vec<Entry<'_>>,
+) -> Result<Vec<ReadOnlyLater>> {
+    let mut later = Vec::new();
+    for mut entry in entries {
+        c.plan.origin(entry.origin.clone());
+        match entry.what {
+            What::Remount => remount(c, &entry),
+            What::Link(content) => link(c, &entry, content),
+            What::Bind => bind(c, &mut entry),
+            What::HostSysfs => host_tree(c, &mut entry, kind::REAL_DIRECTORY),
+            What::HostCgroup2 => host_tree(c, &mut entry, kind::DIRECTORY),
+            What::CgroupV1 => hierarchies::mount(c, &mut entry),
+            What::Filesystem(typ) => later.extend(filesystem(c, &mut entry, typ)),
         }
     }
     c.plan.origin("");
@@ -65,153 +108,154 @@ pub(super) fn make_read_only(plan: &mut Builder, mounts: Vec<ReadOnlyLater>) {
 }
 
 impl<'a> Entry<'a> {
-    fn read(index: usize, mount: &'a Mount) -> Result<Self> {
+    fn read(c: &Compiler<'a>, index: usize, mount: &'a Mount) -> Result<Self> {
+        let refuse = |field: String, problem: &str| Error::unsupported(field, problem);
         let options = mount.options().as_deref().unwrap_or_default();
-        let options = MountOptions::parse(options).map_err(|e| {
-            Error::unsupported(format!("mounts[{index}].options[{}]", e.index), e.problem)
-        })?;
+        let options = MountOptions::parse(options)
+            .map_err(|e| refuse(format!("mounts[{index}].options[{}]", e.index), e.problem))?;
+        let id_mapped = id_mapped(c.request.spec, mount, &options)
+            .map_err(|(field, problem)| refuse(format!("mounts[{index}].{field}"), &problem))?;
         let destination = clean(&destination(mount));
         let origin = format!("mounts[{index}] ({})", destination.display());
-        Ok(Self { mount, options, destination, origin })
+        let what = What::of(c, index, mount, &options);
+        Ok(Self { mount, options, destination, id_mapped, what, made: VecDeque::new(), origin })
+    }
+
+    /// The detached mounts of this entry, made now if that was not done before.
+    pub fn detached(&mut self, c: &mut Compiler<'_>) -> VecDeque<Slot> {
+        if self.made.is_empty() { detached::make(c, self) } else { std::mem::take(&mut self.made) }
+    }
+
+    /// Whether read-only has to wait: mount points and device nodes are still made inside a tmpfs.
+    pub fn postpones_read_only(&self) -> bool {
+        let tmpfs = self.what == What::Filesystem("tmpfs");
+        tmpfs && self.options.attr_set & MOUNT_ATTR_RDONLY != 0
+    }
+}
+
+impl<'a> What<'a> {
+    fn of(c: &Compiler<'a>, index: usize, mount: &'a Mount, options: &MountOptions) -> Self {
+        let user = c.namespaces.has(CLONE_NEWUSER);
+        if options.remount {
+            return Self::Remount;
+        }
+        if is_bind(mount, options) {
+            let content = c.request.links.iter().find(|(of, _)| *of == index);
+            return content.map_or(Self::Bind, |(_, content)| Self::Link(content));
+        }
+        match mount.typ().as_deref().unwrap_or_default() {
+            "cgroup" | "cgroup2" if !c.request.cgroup.hierarchies.is_empty() => Self::CgroupV1,
+            "cgroup" | "cgroup2" if user && !c.namespaces.has(CLONE_NEWCGROUP) => Self::HostCgroup2,
+            "cgroup" => Self::Filesystem("cgroup2"),
+            "sysfs" if user && !c.namespaces.has(CLONE_NEWNET) => Self::HostSysfs,
+            typ => Self::Filesystem(typ),
+        }
     }
 }
 
 /// Bind mounts keep their source's attributes except for those that the options name, and do so in
 /// one atomic step while nobody can reach them yet.
-fn bind(c: &mut Compiler<'_>, entry: &Entry<'_>) {
-    let options = &entry.options;
-    let source = entry.mount.source().as_deref().unwrap_or(Path::new(""));
-    let path = c.request.bundle.join(source);
-    let mount = open_source(c, path, options.bind_recursive);
-    if entry.destination.as_os_str() == "/proc" {
-        c.plan.push(Op::VerifyFilesystem { slot: mount, magic: PROC_SUPER_MAGIC });
+fn bind(c: &mut Compiler<'_>, entry: &mut Entry<'_>) {
+    let wanted = if entry.options.links.keep_destination { kind::EXISTING } else { kind::LIKE };
+    for mount in entry.detached(c) {
+        if entry.destination.as_os_str() == "/proc" {
+            c.plan.push(Op::VerifyFilesystem { slot: mount, magic: PROC_SUPER_MAGIC });
+        }
+        let MountOptions { attr_set, attr_clear, .. } = entry.options;
+        attributes(&mut c.plan, mount, 0, [attr_set, attr_clear]);
+        let target = target(c, entry, mount, wanted);
+        attach(c, mount, target);
+        finish(&mut c.plan, &entry.options, mount);
+        c.plan.done(mount);
     }
-    attributes(&mut c.plan, mount, 0, [options.attr_set, options.attr_clear]);
-    attach(c, entry, mount, kind::LIKE);
-    finish(&mut c.plan, options, mount);
-    c.plan.done(mount);
 }
 
-/// The container's root may lack the permission to reach a source: then a privileged runtime opens
-/// it. Such a clone would stay a peer of the host's mount, so it is made a slave at once.
-fn open_source(c: &mut Compiler<'_>, path: PathBuf, recursive: bool) -> Slot {
-    if c.namespaces.has(CLONE_NEWUSER) && c.request.host.privileged() {
-        let mount = c.plan.input(Source::Tree { path, recursive });
-        let flags = AT_RECURSIVE;
-        let propagation = MS_SLAVE;
-        c.plan.push(Op::MountSetattr {
-            mount,
-            userns: Slot::NONE,
-            flags,
-            set: 0,
-            clear: 0,
-            propagation,
-        });
-        return mount;
+/// In the place of a filesystem that cannot be mounted anew: all that the host has there, with the
+/// attributes on each of its mounts.
+fn host_tree(c: &mut Compiler<'_>, entry: &mut Entry<'_>, wanted: u16) {
+    for mount in entry.detached(c) {
+        let MountOptions { attr_set, attr_clear, .. } = entry.options;
+        attributes(&mut c.plan, mount, AT_RECURSIVE, [attr_set, attr_clear]);
+        let target = target(c, entry, mount, wanted);
+        attach(c, mount, target);
+        finish(&mut c.plan, &entry.options, mount);
+        c.plan.done(mount);
     }
-    let out = c.plan.slot();
-    let path = c.plan.text(path.as_os_str().as_bytes());
-    let flags = OPEN_TREE_CLONE_CLOEXEC | if recursive { AT_RECURSIVE } else { 0 };
-    c.plan.push(Op::OpenTree { dir: Slot::CWD, out, path, flags });
-    out
 }
 
-fn filesystem(c: &mut Compiler<'_>, entry: &Entry<'_>, typ: &str) -> Option<ReadOnlyLater> {
-    let options = &entry.options;
-    let source = entry.mount.source().as_ref().map(|s| s.as_os_str().as_bytes());
-    // Mount points and device nodes still have to be made inside a tmpfs.
-    let postpone = typ == "tmpfs" && options.attr_set & MOUNT_ATTR_RDONLY != 0;
-    let set = if postpone { options.attr_set & !MOUNT_ATTR_RDONLY } else { options.attr_set };
-    let mount = new_mount(&mut c.plan, typ, source, options, set);
+fn filesystem(c: &mut Compiler<'_>, entry: &mut Entry<'_>, typ: &str) -> Option<ReadOnlyLater> {
+    let mount = entry.detached(c).pop_front()?;
     let wanted =
         if matches!(typ, "proc" | "sysfs") { kind::REAL_DIRECTORY } else { kind::DIRECTORY };
-    attach(c, entry, mount, wanted);
-    finish(&mut c.plan, options, mount);
-    if postpone {
+    let target = target(c, entry, mount, wanted);
+    if typ == "tmpfs" {
+        fill(c, entry, mount, target);
+    }
+    attach(c, mount, target);
+    finish(&mut c.plan, &entry.options, mount);
+    if entry.postpones_read_only() {
         return Some(ReadOnlyLater { mount, origin: entry.origin.clone() });
     }
     c.plan.done(mount);
     None
 }
 
-/// fsopen, fsconfig, fsmount: a detached mount of a new (or shared virtual) superblock.
-fn new_mount(
-    plan: &mut Builder,
-    typ: &str,
-    source: Option<&[u8]>,
-    options: &MountOptions,
-    set: u64,
-) -> Slot {
-    let fs = plan.slot();
-    let fstype = plan.text(typ);
-    plan.push(Op::Fsopen { out: fs, fstype });
-    if let Some(source) = source.filter(|s| !s.is_empty()) {
-        let (key, value) = (plan.text("source"), plan.text(source));
-        plan.push(Op::FsconfigString { fs, key, value });
+/// What a tmpfs takes over from the directory that it covers: its permissions, as with runc, unless
+/// an option says otherwise, and with tmpcopyup its content.
+fn fill(c: &mut Compiler<'_>, entry: &Entry<'_>, to: Slot, from: Slot) {
+    if entry.options.data.iter().all(|(key, _)| key != "mode") {
+        c.plan.push(Op::CopyMode { from, to });
     }
-    let flags = options.super_flags.iter().filter(|f| **f != "ro" || !VIRTUAL.contains(&typ));
-    for flag in flags {
-        let key = plan.text(flag);
-        plan.push(Op::FsconfigFlag { fs, key });
+    if entry.options.copy_up {
+        c.plan.push(Op::CopyTree { from, to });
     }
-    // The filesystem has to say whether it knows this one; `silent` has no counterpart in fsconfig
-    // and concerns the kernel log alone.
-    if let Some(on) = options.iversion {
-        let key = plan.text(if on { "iversion" } else { "noiversion" });
-        plan.push(Op::FsconfigFlag { fs, key });
-    }
-    for (key, value) in &options.data {
-        let key = plan.text(key);
-        match value {
-            Some(value) => {
-                let value = plan.text(value);
-                plan.push(Op::FsconfigString { fs, key, value });
-            }
-            None => plan.push(Op::FsconfigFlag { fs, key }),
-        }
-    }
-    let out = plan.slot();
-    #[allow(clippy::cast_possible_truncation)] // MOUNT_ATTR_* of fsmount are 32-bit
-    plan.push(Op::Fsmount { fs, out, attributes: set as u32 });
-    plan.done(fs);
+}
+
+/// crun's copy-symlink: what the source says, not what it leads to.
+fn link(c: &mut Compiler<'_>, entry: &Entry<'_>, content: &Path) {
+    let parent = entry.destination.parent().unwrap_or(Path::new("/"));
+    let path = c.plan.text(parent.as_os_str().as_bytes());
+    let dir = c.plan.slot();
+    let like = Slot::NONE;
+    c.plan.push(Op::Target { root: c.root, out: dir, like, kind: kind::DIRECTORY, path });
+    let name = entry.destination.file_name().unwrap_or(OsStr::new("")).as_bytes();
+    let (name, target) = (c.plan.text(name), c.plan.text(content.as_os_str().as_bytes()));
+    c.plan.push(Op::SymlinkOrSame { dir, name, target });
+    c.plan.done(dir);
+}
+
+/// The object that a mount will cover.
+pub(super) fn target(c: &mut Compiler<'_>, entry: &Entry<'_>, mount: Slot, wanted: u16) -> Slot {
+    let path = c.plan.text(entry.destination.as_os_str().as_bytes());
+    let out = c.plan.slot();
+    let like = if wanted == kind::LIKE { mount } else { Slot::NONE };
+    c.plan.push(Op::Target { root: c.root, out, like, kind: wanted, path });
     out
 }
 
-fn attach(c: &mut Compiler<'_>, entry: &Entry<'_>, mount: Slot, wanted: u16) {
-    let path = c.plan.text(entry.destination.as_os_str().as_bytes());
-    let target = c.plan.slot();
-    let like = if wanted == kind::LIKE { mount } else { Slot::NONE };
-    c.plan.push(Op::Target { root: c.root, out: target, like, kind: wanted, path });
+pub(super) fn attach(c: &mut Compiler<'_>, mount: Slot, target: Slot) {
     c.plan.push(Op::MoveMount { mount, target });
     c.plan.done(target);
 }
 
 /// What can only be done to an attached mount, or concerns the whole tree.
-fn finish(plan: &mut Builder, options: &MountOptions, mount: Slot) {
+pub(super) fn finish(plan: &mut Builder, options: &MountOptions, mount: Slot) {
     attributes(plan, mount, AT_RECURSIVE, [options.rec_set, options.rec_clear]);
     if let Some(propagation) = options.propagation {
         let flags = if options.propagation_recursive { AT_RECURSIVE } else { 0 };
-        plan.push(Op::MountSetattr {
-            mount,
-            userns: Slot::NONE,
-            flags,
-            set: 0,
-            clear: 0,
-            propagation,
-        });
+        propagate(plan, mount, flags, propagation);
     }
 }
 
-fn attributes(plan: &mut Builder, mount: Slot, flags: u32, [set, clear]: [u64; 2]) {
+pub(super) fn propagate(plan: &mut Builder, mount: Slot, flags: u32, propagation: u64) {
+    let userns = Slot::NONE;
+    plan.push(Op::MountSetattr { mount, userns, flags, set: 0, clear: 0, propagation });
+}
+
+pub(super) fn attributes(plan: &mut Builder, mount: Slot, flags: u32, [set, clear]: [u64; 2]) {
     if set | clear != 0 {
-        plan.push(Op::MountSetattr {
-            mount,
-            userns: Slot::NONE,
-            flags,
-            set,
-            clear,
-            propagation: 0,
-        });
+        let userns = Slot::NONE;
+        plan.push(Op::MountSetattr { mount, userns, flags, set, clear, propagation: 0 });
     }
 }
 
@@ -224,56 +268,4 @@ fn remount(c: &mut Compiler<'_>, entry: &Entry<'_>) {
     attributes(&mut c.plan, mount, 0, [options.attr_set, options.attr_clear]);
     finish(&mut c.plan, options, mount);
     c.plan.done(mount);
-}
-
-/// v2: the hierarchy (a bind mount where a user namespace without its own cgroup namespace may not
-/// mount it, runc issue 2158). v1 and hybrid: a tmpfs with one directory for each hierarchy.
-fn cgroup(c: &mut Compiler<'_>, entry: &Entry<'_>) {
-    let own_namespace = c.namespaces.has(CLONE_NEWCGROUP);
-    if c.request.cgroup.hierarchies.is_empty() {
-        if c.namespaces.has(CLONE_NEWUSER) && !own_namespace {
-            let mount = open_source(c, PathBuf::from("/sys/fs/cgroup"), true);
-            attributes(&mut c.plan, mount, 0, [entry.options.attr_set, entry.options.attr_clear]);
-            attach(c, entry, mount, kind::DIRECTORY);
-            finish(&mut c.plan, &entry.options, mount);
-            return c.plan.done(mount);
-        }
-        let postponed = filesystem(c, entry, "cgroup2");
-        debug_assert!(postponed.is_none());
-        return;
-    }
-    cgroup_v1(c, entry, own_namespace);
-}
-
-fn cgroup_v1(c: &mut Compiler<'_>, entry: &Entry<'_>, own_namespace: bool) {
-    let tmpfs =
-        MountOptions { data: vec![("mode".into(), Some("755".into()))], ..MountOptions::default() };
-    let set = entry.options.attr_set;
-    let base = new_mount(&mut c.plan, "tmpfs", Some(b"tmpfs"), &tmpfs, set & !MOUNT_ATTR_RDONLY);
-    attach(c, entry, base, kind::DIRECTORY);
-    for hierarchy in c.request.cgroup.hierarchies.clone() {
-        let mount = if own_namespace {
-            let data = hierarchy.options.iter().map(|option| match option.split_once('=') {
-                Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-                None => (option.clone(), None),
-            });
-            let options = MountOptions { data: data.collect(), ..MountOptions::default() };
-            new_mount(&mut c.plan, "cgroup", Some(b"cgroup"), &options, set)
-        } else {
-            let mount = open_source(c, hierarchy.path.clone(), false);
-            attributes(&mut c.plan, mount, 0, [set, entry.options.attr_clear]);
-            mount
-        };
-        let name = c.plan.text(&hierarchy.name);
-        c.plan.push(Op::MountInto { mount, dir: base, name });
-        c.plan.done(mount);
-        let parts = hierarchy.name.split(',').filter(|part| *part != hierarchy.name);
-        for part in parts {
-            let (name, target) = (c.plan.text(part), c.plan.text(&hierarchy.name));
-            c.plan.push(Op::Symlink { dir: base, name, target });
-        }
-    }
-    attributes(&mut c.plan, base, 0, [set & MOUNT_ATTR_RDONLY, 0]);
-    finish(&mut c.plan, &entry.options, base);
-    c.plan.done(base);
 }

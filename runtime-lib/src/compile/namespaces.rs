@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
 
+use super::Compiler;
 use super::credentials::{self, Setgroups};
 use super::process::Dumpable;
 use crate::host::HostFacts;
 use crate::plan::op::{Op, Slot, signal};
 use crate::plan::{Builder, IdMap, IdMaps, MapMethod, RuntimeStep, Source};
-use crate::spec::{Namespace, namespace};
+use crate::spec::{Mapping, Namespace, namespace};
 
 pub(crate) const CLONE_NEWTIME: u64 = 0x80;
 pub(crate) const CLONE_NEWNS: u64 = 0x2_0000;
@@ -154,16 +155,43 @@ pub(super) fn root_ids(plan: &mut Builder, setgroups: Setgroups) {
 
 fn id_maps(spec: &Spec, host: &HostFacts) -> IdMaps {
     let linux = spec.linux().as_ref();
-    let lines = |maps: Option<&Vec<LinuxIdMapping>>| -> Vec<IdMap> {
-        maps.into_iter()
-            .flatten()
-            .map(|m| IdMap { container: m.container_id(), host: m.host_id(), size: m.size() })
-            .collect()
-    };
-    let uid = lines(linux.and_then(|l| l.uid_mappings().as_ref()));
-    let gid = lines(linux.and_then(|l| l.gid_mappings().as_ref()));
-    let method = map_method(&uid, &gid, host);
-    IdMaps { uid, gid, method }
+    let list = |maps: Option<&Vec<LinuxIdMapping>>| maps.cloned().unwrap_or_default();
+    let uids = list(linux.and_then(|l| l.uid_mappings().as_ref()));
+    IdMaps::of(&uids, &list(linux.and_then(|l| l.gid_mappings().as_ref())), host)
+}
+
+impl IdMaps {
+    fn of(uids: &[LinuxIdMapping], gids: &[LinuxIdMapping], host: &HostFacts) -> Self {
+        let lines = |maps: &[LinuxIdMapping]| -> Vec<IdMap> {
+            let line = |m: &LinuxIdMapping| IdMap {
+                container: m.container_id(),
+                host: m.host_id(),
+                size: m.size(),
+            };
+            maps.iter().map(line).collect()
+        };
+        let (uid, gid) = (lines(uids), lines(gids));
+        let method = map_method(&uid, &gid, host);
+        Self { uid, gid, method }
+    }
+}
+
+impl Compiler<'_> {
+    /// A user namespace with that mapping, for MOUNT_ATTR_IDMAP.
+    pub(super) fn user_namespace(&mut self, mapping: &Mapping) -> Slot {
+        let known = self.user_namespaces.iter().find(|(known, _)| known == mapping);
+        if let Some((_, slot)) = known {
+            return *slot;
+        }
+        let slot = self.plan.input(match mapping {
+            Mapping::Joined(path) => Source::Namespace { path: path.clone(), flag: CLONE_NEWUSER },
+            Mapping::Ranges { uids, gids } => {
+                Source::UserNamespace(IdMaps::of(uids, gids, self.request.host))
+            }
+        });
+        self.user_namespaces.push((mapping.clone(), slot));
+        slot
+    }
 }
 
 /// An ordinary user may write a map of just itself (user_namespaces(7)).

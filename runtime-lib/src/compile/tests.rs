@@ -58,17 +58,26 @@ fn cgroups(name: &str) -> CgroupShape {
     }
 }
 
+/// Sources that are called `link` are symlinks here.
+fn links(spec: &Spec) -> Vec<(usize, PathBuf)> {
+    let link = |source: &Option<PathBuf>| source.as_ref().is_some_and(|s| s.ends_with("link"));
+    let mounts = spec.mounts().iter().flatten().enumerate();
+    mounts.filter(|(_, m)| link(m.source())).map(|(i, _)| (i, "../where/it/leads".into())).collect()
+}
+
 fn compiled(path: &Path) -> Plan {
     let name = path.file_stem().unwrap().to_str().unwrap();
     let (spec, host, cgroup) = (spec(path), host(name), cgroups(name));
     validate(&spec, &HostLimits { euid: host.euid })
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let links = links(&spec);
     let request = Request {
         spec: &spec,
         bundle: Path::new("/bundle"),
         rootfs: Path::new("/bundle/rootfs"),
         host: &host,
         cgroup: &cgroup,
+        links: &links,
         wait_for_start: !name.starts_with("run-"),
         own_stdio: name.starts_with("stdio"),
         foreground: None,
@@ -144,6 +153,7 @@ fn a_plan_with_a_thousand_mounts_closes_as_it_goes() {
         rootfs: Path::new("/b/r"),
         host: &host,
         cgroup: &cgroup,
+        links: &[],
         wait_for_start: true,
         own_stdio: false,
         foreground: None,
@@ -179,6 +189,7 @@ fn the_realistic_configs_compile_on_every_kind_of_host() {
                 rootfs: Path::new("/b/rootfs"),
                 host: &host,
                 cgroup: &cgroup,
+                links: &[],
                 wait_for_start: true,
                 own_stdio: true,
                 foreground: None,
@@ -202,6 +213,7 @@ fn nothing_is_mounted_without_a_mount_namespace() {
         rootfs: Path::new("/b/rootfs"),
         host: &host,
         cgroup: &cgroup,
+        links: &[],
         wait_for_start: true,
         own_stdio: false,
         foreground: None,

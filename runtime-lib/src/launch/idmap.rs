@@ -15,9 +15,11 @@ use crate::fdio;
 use crate::plan::{IdMap, IdMaps, MapMethod};
 use crate::signal::{self, Signal};
 
-/// `pid` is our child, which waits. Should it have died and been reaped by somebody else, its pid may
+/// `pid` is our child, which waits; `owner` is the part of the config that has the mappings. Should it have died and been reaped by somebody else, its pid may
 /// be another process's: the pidfd tells.
-pub(super) fn write(pid: i32, pidfd: BorrowedFd<'_>, maps: &IdMaps) -> Result<()> {
+pub(super) fn write(pid: i32, pidfd: BorrowedFd<'_>, maps: &IdMaps, owner: &str) -> Result<()> {
+    let uids = format!("{owner}.uidMappings");
+    let gids = format!("{owner}.gidMappings");
     let dir = PathBuf::from(format!("/proc/{pid}"));
     let files = File::open(&dir).map_err(|e| Error::io("open", &dir, &e))?;
     if signal::send(pidfd, Signal::PROBE).is_err() {
@@ -25,15 +27,15 @@ pub(super) fn write(pid: i32, pidfd: BorrowedFd<'_>, maps: &IdMaps) -> Result<()
     }
     match maps.method {
         MapMethod::Helpers => {
-            helper("newuidmap", "linux.uidMappings", pid, &maps.uid)?;
-            helper("newgidmap", "linux.gidMappings", pid, &maps.gid)
+            helper("newuidmap", &uids, pid, &maps.uid)?;
+            helper("newgidmap", &gids, pid, &maps.gid)
         }
         method => {
             if method == MapMethod::DirectWithoutSetgroups {
-                write_file(&files, "setgroups", "linux.gidMappings", "deny")?;
+                write_file(&files, "setgroups", &gids, "deny")?;
             }
-            write_file(&files, "uid_map", "linux.uidMappings", &lines(&maps.uid))?;
-            write_file(&files, "gid_map", "linux.gidMappings", &lines(&maps.gid))
+            write_file(&files, "uid_map", &uids, &lines(&maps.uid))?;
+            write_file(&files, "gid_map", &gids, &lines(&maps.gid))
         }
     }
 }
@@ -46,7 +48,7 @@ fn lines(maps: &[IdMap]) -> String {
 }
 
 /// Below the directory that was opened, which stays the same process's.
-fn write_file(dir: &File, name: &str, field: &'static str, content: &str) -> Result<()> {
+fn write_file(dir: &File, name: &str, field: &str, content: &str) -> Result<()> {
     let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
     let file = openat(dir, name, flags, Mode::empty());
     let written = file.and_then(|file| fdio::write_once(file.as_fd(), content.as_bytes()));

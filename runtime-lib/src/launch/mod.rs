@@ -7,6 +7,7 @@ mod hook;
 mod idmap;
 mod reaped;
 mod rlimit;
+mod userns;
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -17,6 +18,7 @@ use nix::sys::socket::{MsgFlags, recv, send};
 
 pub(crate) use end::{End, wait_and_leave, wait_for};
 pub(crate) use hook::{HookRun, run as run_hook};
+pub(crate) use userns::user_namespaces;
 
 use crate::error::{Error, Result};
 use crate::plan::op::signal as meeting;
@@ -134,7 +136,7 @@ impl Drive<'_> {
             RuntimeStep::Answer(number) => self.answer(*number),
             RuntimeStep::WriteIdMaps(maps) => {
                 let child = self.child()?;
-                idmap::write(child.pid, child.pidfd().ok_or_else(gone)?, maps)
+                idmap::write(child.pid, child.pidfd().ok_or_else(gone)?, maps, "linux")
             }
             RuntimeStep::Hooks(kind) => {
                 let child = self.child.as_ref().ok_or_else(gone)?;

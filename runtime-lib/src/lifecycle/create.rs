@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::console::{self, Delivery};
 use super::hooks::HookContext;
-use super::{CreateOptions, Process, Runtime, files, host_namespaces, limits};
+use super::{CreateOptions, Process, Runtime, files, host_namespaces, limits, links};
 use crate::cgroup::{Cgroup, Layout, Paths};
 use crate::compile::{self, CgroupShape, Hierarchy, Request, Tasks};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::id::ContainerId;
-use crate::launch::{Child, Lane, launch};
+use crate::launch::{Child, Lane, launch, user_namespaces};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, check_preserved, prepare};
 use crate::signal::Signal;
@@ -33,6 +33,7 @@ struct Draft {
     host: HostFacts,
     layout: Layout,
     paths: Paths,
+    links: Vec<(usize, PathBuf)>,
 }
 
 impl Draft {
@@ -45,7 +46,8 @@ impl Draft {
         let layout = Layout::probe()?;
         let path = bundle.spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
         let paths = Paths::resolve(&layout, path, id, host.rootless)?;
-        Ok(Self { bundle, host, layout, paths })
+        let links = links::read(&bundle)?;
+        Ok(Self { bundle, host, layout, paths, links })
     }
 
     fn request<'a>(&'a self, cgroup: &'a CgroupShape) -> Request<'a> {
@@ -55,6 +57,7 @@ impl Draft {
             rootfs: &self.bundle.rootfs,
             host: &self.host,
             cgroup,
+            links: &self.links,
             wait_for_start: true,
             own_stdio: false,
             foreground: None,
@@ -187,6 +190,7 @@ impl Site {
                 stdio,
                 console: delivery.executor.take(),
                 pidfd: None,
+                user_namespaces: user_namespaces(&plan)?,
             },
         )?;
         let CreateOptions { pid_file, pidfd_socket, .. } = options;

@@ -55,10 +55,10 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     })?;
     let from = Prepare {
         cgroup_dir,
-        listener: None,
         stdio,
         console: delivery.executor.take(),
         pidfd: Some(init.as_fd()),
+        ..Prepare::default()
     };
     let child = launch(&plan, prepare(&plan, from)?, &mut NoLane)?;
     if let (Some(path), Some(pidfd)) = (&options.pidfd_socket, child.pidfd()) {

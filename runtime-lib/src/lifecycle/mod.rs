@@ -10,6 +10,7 @@ mod hooks;
 mod host_namespaces;
 mod kill;
 mod limits;
+mod links;
 mod options;
 mod process;
 mod start;

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::op::{List, OnError, Op, Operand, Slot, signal};
-use super::{Plan, PlannedStep, RuntimeStep};
+use super::{IdMaps, Plan, PlannedStep, RuntimeStep, Source};
 
 /// Bits and their names.
 type Names = &'static [(u64, &'static str)];
@@ -32,8 +32,13 @@ const ATTRIBUTES: Names = &[
 ];
 const PROPAGATION: Names =
     &[(1 << 17, "UNBINDABLE"), (1 << 18, "PRIVATE"), (1 << 19, "SLAVE"), (1 << 20, "SHARED")];
-const TREE_FLAGS: Names =
-    &[(1, "CLONE"), (0x1000, "EMPTY_PATH"), (0x8000, "RECURSIVE"), (0o2_000_000, "CLOEXEC")];
+const TREE_FLAGS: Names = &[
+    (1, "CLONE"),
+    (0x100, "SYMLINK_NOFOLLOW"),
+    (0x1000, "EMPTY_PATH"),
+    (0x8000, "RECURSIVE"),
+    (0o2_000_000, "CLOEXEC"),
+];
 const OPEN_FLAGS: Names = &[
     (1, "WRONLY"),
     (libc::O_DIRECTORY as u64, "DIRECTORY"),
@@ -41,7 +46,7 @@ const OPEN_FLAGS: Names = &[
     (0o2_000_000, "CLOEXEC"),
     (0o10_000_000, "PATH"),
 ];
-const KINDS: [&str; 4] = ["directory", "real_directory", "file", "like"];
+const KINDS: [&str; 5] = ["directory", "real_directory", "file", "like", "existing"];
 const PRCTLS: &[(u64, &str)] =
     &[(1, "PDEATHSIG"), (4, "DUMPABLE"), (8, "KEEPCAPS"), (15, "NAME"), (38, "NO_NEW_PRIVS")];
 
@@ -53,8 +58,8 @@ impl fmt::Display for Plan {
         }
         writeln!(f, "descriptors:")?;
         for input in &self.inputs {
-            let source = &input.source;
-            writeln!(f, "{:>5} {source:?}{}", format!("#{}", input.slot.0), Origin(&input.origin))?;
+            let (slot, source) = (format!("#{}", input.slot.0), SourceText(&input.source));
+            writeln!(f, "{slot:>5} {source}{}", Origin(&input.origin))?;
         }
         let clone = self.steps.iter().position(|p| matches!(p.step.op, Op::Clone { .. }));
         for (index, planned) in self.steps.iter().enumerate() {
@@ -78,6 +83,29 @@ impl fmt::Display for Origin<'_> {
     }
 }
 
+struct SourceText<'a>(&'a Source);
+
+impl fmt::Display for SourceText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Source::UserNamespace(maps) => write!(f, "UserNamespace {maps}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+impl fmt::Display for IdMaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.method)?;
+        for (name, lines) in [("uid", &self.uid), ("gid", &self.gid)] {
+            for m in lines {
+                write!(f, " {name}={}:{}:{}", m.container, m.host, m.size)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 struct RuntimeText<'a>(&'a RuntimeStep);
 
 impl fmt::Display for RuntimeText<'_> {
@@ -90,13 +118,7 @@ impl fmt::Display for RuntimeText<'_> {
             RuntimeStep::Await(number) => write!(f, "await {}", signal_name(*number)),
             RuntimeStep::Answer(number) => write!(f, "answer {}", signal_name(*number)),
             RuntimeStep::WriteIdMaps(maps) => {
-                write!(f, "write_id_maps {:?}", maps.method)?;
-                for (name, lines) in [("uid", &maps.uid), ("gid", &maps.gid)] {
-                    for m in lines {
-                        write!(f, " {name}={}:{}:{}", m.container, m.host, m.size)?;
-                    }
-                }
-                Ok(())
+                write!(f, "write_id_maps {maps}")
             }
             RuntimeStep::Hooks(kind) => write!(f, "hooks {}", kind.name()),
             RuntimeStep::Rlimit { name, soft, hard, .. } => {

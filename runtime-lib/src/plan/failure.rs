@@ -8,6 +8,8 @@ use super::op::{Op, Operand, Text};
 use super::record::Record;
 use crate::error::{ErrnoText, Error};
 
+const MOUNT_ATTR_IDMAP: u64 = libc::MOUNT_ATTR_IDMAP;
+
 impl Plan {
     /// The error for a failure record. The record came through a socket that the container's
     /// processes may have got hold of: nothing in it is trusted.
@@ -110,6 +112,21 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
             "in a user namespace proc and sysfs can be mounted only if the host's are not masked, \
              and only in new pid and network namespaces",
         ),
+        (Op::MountSetattr { set, .. }, errno) if *set & MOUNT_ATTR_IDMAP != 0 => id_map_hint(errno),
+        (Op::MountSetattr { .. }, Errno::EPERM) => {
+            Some("a flag of the source is locked: its mount belongs to an outer user namespace")
+        }
+        (Op::SymlinkOrSame { .. }, Errno::EEXIST) => {
+            Some("the destination exists and is not a symlink with the source's content")
+        }
+        (Op::CopyTree { .. }, Errno::EINVAL) => {
+            Some("an owner is not mapped in the user namespace")
+        }
+        (Op::CopyTree { .. }, Errno::ELOOP) => Some("directories are nested too deeply"),
+        (Op::CopyTree { .. }, Errno::ENOSPC) => Some("the tmpfs is too small"),
+        (Op::Target { .. }, Errno::EPERM) => {
+            Some("dest-nofollow does not reach into proc, sysfs and devpts")
+        }
         (Op::Setns { .. }, Errno::EINVAL) => Some("not a namespace of that type, or already in it"),
         (Op::Clone { .. }, Errno::ENOSPC) => Some("too many namespaces, see /proc/sys/user"),
         (Op::Target { .. } | Op::Resolve { .. }, Errno::ELOOP) => {
@@ -136,6 +153,20 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Capset { .. } | Op::AmbientSet { .. }, Errno::EPERM) => {
             Some("more capabilities than the runtime has itself")
         }
+        _ => None,
+    }
+}
+
+fn id_map_hint(errno: Errno) -> Option<&'static str> {
+    match errno {
+        Errno::EINVAL => Some(
+            "the filesystem does not support id-mapped mounts on this kernel, or the mapping is \
+             the filesystem's own",
+        ),
+        Errno::EPERM => Some(
+            "the source is id-mapped already, or its filesystem belongs to another user namespace \
+             than the runtime's",
+        ),
         _ => None,
     }
 }

@@ -67,8 +67,8 @@ pub(crate) enum Source {
     Pidfd,
     /// A namespace file, checked to be of the type.
     Namespace { path: PathBuf, flag: u64 },
-    /// A detached clone of a tree that the container's root may not be able to reach.
-    Tree { path: PathBuf, recursive: bool },
+    /// A user namespace that is there for its maps alone, which id-mapped mounts go by.
+    UserNamespace(IdMaps),
 }
 
 /// What the runtime does, in this order.

@@ -1,6 +1,7 @@
 //! Effects before the start: opens what a plan's slots need. Everything is owned; dropping it undoes
 //! it.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -11,7 +12,6 @@ use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
-use rustix::mount::{OpenTreeFlags, open_tree};
 
 use crate::error::{Error, Result};
 use crate::plan::op::Slot;
@@ -33,6 +33,8 @@ pub(crate) struct Prepare<'a> {
     pub console: Option<OwnedFd>,
     /// The init of the container that is entered.
     pub pidfd: Option<BorrowedFd<'a>>,
+    /// For the inputs that are user namespaces, in their order.
+    pub user_namespaces: VecDeque<OwnedFd>,
 }
 
 /// Descriptors of a plan, ready for the executor.
@@ -63,6 +65,7 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
         stdio: from.stdio.map(|streams| streams.map(Some)).unwrap_or_default(),
         console: from.console,
         pidfd: from.pidfd,
+        user_namespaces: from.user_namespaces,
     };
     let mut fds = Vec::with_capacity(plan.inputs.len());
     for input in &plan.inputs {
@@ -87,6 +90,7 @@ struct Pool<'a> {
     stdio: [Option<OwnedFd>; 3],
     console: Option<OwnedFd>,
     pidfd: Option<BorrowedFd<'a>>,
+    user_namespaces: VecDeque<OwnedFd>,
 }
 
 impl Pool<'_> {
@@ -103,7 +107,7 @@ impl Pool<'_> {
                 pidfd.try_clone_to_owned().map_err(|e| Error::io("dup", "pidfd", &e))
             }
             Source::Namespace { path, .. } => namespace(path, &input.origin),
-            Source::Tree { path, recursive } => tree(path, *recursive, &input.origin),
+            Source::UserNamespace(_) => self.user_namespaces.pop_front().ok_or_else(missing),
         }
     }
 }
@@ -114,17 +118,6 @@ fn namespace(path: &Path, origin: &str) -> Result<OwnedFd> {
     open(path, flags, Mode::empty()).map_err(|e| {
         let error = Error::system("open", format!("{origin}: namespace {}", path.display()), e);
         if e == Errno::ENOENT { error.with_hint("the namespace does not exist") } else { error }
-    })
-}
-
-fn tree(path: &Path, recursive: bool, origin: &str) -> Result<OwnedFd> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    open_tree(rustix::fs::CWD, path, flags).map_err(|e| {
-        let object = format!("{origin}: {}", path.display());
-        Error::system("open_tree", object, Errno::from_raw(e.raw_os_error()))
     })
 }
 

@@ -22,6 +22,7 @@
 //! - two scheduler flags have the wrong JSON names (`SCHED_RESET_ON_FORK`, `SCHED_FLAG_D_L_OVERRUN`),
 //!   and `execCPUAffinity.initial: ""` is refused.
 
+mod id_mapped;
 mod load;
 mod mount_options;
 mod parse;
@@ -35,6 +36,7 @@ use oci_spec::runtime::Spec;
 
 use crate::error::Error;
 
+pub(crate) use id_mapped::{IdMapped, Mapping, id_mapped};
 pub(crate) use load::load;
 pub use load::load_process;
 pub(crate) use mount_options::MountOptions;

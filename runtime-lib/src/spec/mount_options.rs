@@ -12,6 +12,9 @@ use libc::{
 };
 
 mod data;
+mod idmap;
+
+pub(crate) use idmap::{IdmapOption, OptionRange, OptionRanges};
 
 /// What a list of options asks for. Of contradicting options the last one holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,8 +49,25 @@ pub(crate) struct MountOptions {
     /// What only the filesystem knows: keys and values for `fsconfig` (which takes at most 255 bytes
     /// of each).
     pub data: Vec<(String, Option<String>)>,
+    /// `idmap` or `ridmap`.
+    pub idmap: Option<IdmapOption>,
+    /// `tmpcopyup`: the tmpfs begins with what it covers.
+    pub copy_up: bool,
+    /// What becomes of symlinks at the ends of a bind mount.
+    pub links: Links,
     /// Known options that nothing implements yet, by name.
     pub not_yet: Vec<&'static str>,
+}
+
+/// crun's options for bind mounts whose source or destination may be a symlink.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Links {
+    /// `copy-symlink`: a source that is a symlink is made anew, not mounted.
+    pub copy: bool,
+    /// `src-nofollow`: a source that is a symlink is itself mounted.
+    pub keep_source: bool,
+    /// `dest-nofollow`: a destination that is a symlink is itself mounted over.
+    pub keep_destination: bool,
 }
 
 /// An option that cannot be passed on.
@@ -76,12 +96,16 @@ enum Effect {
     Iversion(bool),
     Propagate(u64),
     RecPropagate(u64),
+    /// Its value, if any, is read apart.
+    Idmap,
+    CopyUp,
+    Link(fn(&mut Links) -> &mut bool),
     NotYet(&'static str, bool),
 }
 
 use Effect::{
-    Atime, Attr, Bind, BindRecursive, Iversion, NotYet, Nothing, Propagate, ReadOnly, RecAtime,
-    RecAttr, RecPropagate, Remount, Silent, Super,
+    Atime, Attr, Bind, BindRecursive, CopyUp, Idmap, Iversion, Link, NotYet, Nothing, Propagate,
+    ReadOnly, RecAtime, RecAttr, RecPropagate, Remount, Silent, Super,
 };
 
 /// The specification's table ("Linux mount options"), then what crun adds to it.
@@ -145,13 +169,13 @@ const OPTIONS: &[(&str, Effect)] = &[
     ("suid", Attr(MOUNT_ATTR_NOSUID, false)),
     ("symfollow", Attr(MOUNT_ATTR_NOSYMFOLLOW, false)),
     ("sync", Super("sync", "async")),
-    ("tmpcopyup", NotYet("tmpcopyup", true)),
+    ("tmpcopyup", CopyUp),
     ("unbindable", Propagate(MS_UNBINDABLE)),
-    ("idmap", NotYet("idmap", true)),
-    ("ridmap", NotYet("ridmap", true)),
-    ("copy-symlink", NotYet("copy-symlink", true)),
-    ("dest-nofollow", NotYet("dest-nofollow", true)),
-    ("src-nofollow", NotYet("src-nofollow", true)),
+    ("idmap", Idmap),
+    ("ridmap", Idmap),
+    ("copy-symlink", Link(|links| &mut links.copy)),
+    ("dest-nofollow", Link(|links| &mut links.keep_destination)),
+    ("src-nofollow", Link(|links| &mut links.keep_source)),
 ];
 
 /// The options that are understood and implemented, for `features`.
@@ -167,6 +191,10 @@ impl MountOptions {
             if option.contains('\0') {
                 return Err(OptionError { index, problem: "contains a NUL byte" });
             }
+            if let Some(idmap) = idmap::parse(option) {
+                parsed.idmap = Some(idmap.map_err(|problem| OptionError { index, problem })?);
+                continue;
+            }
             match OPTIONS.iter().find(|(name, _)| name == option) {
                 Some((_, effect)) => parsed.apply(*effect),
                 None => data::split(option, &mut parsed.data)
@@ -178,7 +206,7 @@ impl MountOptions {
 
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Nothing => {}
+            Nothing | Idmap => {}
             Bind => self.bind = true,
             BindRecursive => (self.bind, self.bind_recursive) = (true, true),
             Remount => self.remount = true,
@@ -195,6 +223,8 @@ impl MountOptions {
             Iversion(on) => self.iversion = Some(on),
             Propagate(flag) => self.propagate(flag, false),
             RecPropagate(flag) => self.propagate(flag, true),
+            CopyUp => self.copy_up = true,
+            Link(field) => *field(&mut self.links) = true,
             NotYet(name, on) => {
                 self.not_yet.retain(|other| *other != name);
                 self.not_yet.extend(on.then_some(name));

@@ -51,7 +51,7 @@ pub(super) fn mappings(spec: &Spec, _: &HostLimits) -> Checked {
 }
 
 /// What the kernel would refuse with one EINVAL for all of it.
-fn well_formed(mappings: &[LinuxIdMapping], field: &str) -> Checked {
+pub(super) fn well_formed(mappings: &[LinuxIdMapping], field: &str) -> Checked {
     require(
         mappings.len() <= MAX_MAPPINGS,
         || field,

@@ -12,6 +12,7 @@ mod general;
 mod hooks;
 mod ids;
 mod linux;
+mod mount_extensions;
 mod mounts;
 mod namespaces;
 mod not_yet;
@@ -62,6 +63,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("rootless", ids::rootless),
     ("mounts", mounts::check),
     ("mount owners", mounts::owners),
+    ("id-mapped mounts", mount_extensions::id_mapped),
+    ("mount extensions", mount_extensions::check),
     ("devices", linux::devices),
     ("rootfs propagation", linux::rootfs_propagation),
     ("cgroup path", linux::cgroups_path),

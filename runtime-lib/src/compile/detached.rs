@@ -1,0 +1,148 @@
+//! Mounts that nobody can see yet: clones of the host's trees, new filesystems, and whose ids they
+//! show.
+
+use std::collections::VecDeque;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use libc::{MOUNT_ATTR_IDMAP, MS_SLAVE};
+
+use super::Compiler;
+use super::mounts::{Entry, What, propagate};
+use super::namespaces::CLONE_NEWCGROUP;
+use super::rootfs::{AT_RECURSIVE, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE_CLOEXEC};
+use crate::plan::Builder;
+use crate::plan::op::{Op, Slot};
+use crate::spec::{IdMapped, MountOptions};
+
+const AT_SYMLINK_NOFOLLOW: u32 = libc::AT_SYMLINK_NOFOLLOW.cast_unsigned();
+/// Superblocks that several mounts share, or that have to take mount points and devices first: read
+/// only for them means the mount.
+const VIRTUAL: [&str; 7] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2"];
+
+/// A place of the host that is shown in the container.
+struct Tree {
+    path: PathBuf,
+    recursive: bool,
+    /// A symlink at its end is what is meant.
+    nofollow: bool,
+}
+
+/// All of an entry, where the process has the power to.
+pub(super) fn make(c: &mut Compiler<'_>, entry: &Entry<'_>) -> VecDeque<Slot> {
+    let trees = trees(c, entry);
+    let mut mounts: VecDeque<Slot> = trees.iter().map(|tree| clone(c, tree)).collect();
+    if let What::Filesystem(typ) = entry.what {
+        mounts.push_back(filesystem(c, entry, typ));
+    }
+    if let Some(mapped) = &entry.id_mapped {
+        mounts.iter().for_each(|mount| id_map(c, *mount, mapped));
+    }
+    mounts
+}
+
+/// What cannot be made any more once the process is in a user namespace. A clone that is made in the
+/// host's mount namespace is a peer of the host's mount: it becomes a slave at once.
+pub(super) fn make_early(c: &mut Compiler<'_>, entry: &Entry<'_>) -> VecDeque<Slot> {
+    let filesystem = matches!(entry.what, What::Filesystem(_));
+    if filesystem && entry.id_mapped.is_none() {
+        return VecDeque::new();
+    }
+    let mounts = make(c, entry);
+    if !filesystem {
+        mounts.iter().for_each(|m| propagate(&mut c.plan, *m, AT_RECURSIVE, MS_SLAVE));
+    }
+    mounts
+}
+
+fn trees(c: &Compiler<'_>, entry: &Entry<'_>) -> Vec<Tree> {
+    let all_of = |path: &str| Tree { path: path.into(), recursive: true, nofollow: false };
+    match entry.what {
+        What::Bind => {
+            let source = entry.mount.source().as_deref().unwrap_or(Path::new(""));
+            vec![Tree {
+                path: c.request.bundle.join(source),
+                recursive: entry.options.bind_recursive,
+                // A link that copy-symlink has found would not be mounted at all.
+                nofollow: entry.options.links.keep_source || entry.options.links.copy,
+            }]
+        }
+        What::HostSysfs => vec![all_of("/sys")],
+        What::HostCgroup2 => vec![all_of("/sys/fs/cgroup")],
+        What::CgroupV1 if !c.namespaces.has(CLONE_NEWCGROUP) => {
+            let paths = c.request.cgroup.hierarchies.iter().map(|h| h.path.clone());
+            paths.map(|path| Tree { path, recursive: false, nofollow: false }).collect()
+        }
+        What::Remount | What::Link(_) | What::CgroupV1 | What::Filesystem(_) => Vec::new(),
+    }
+}
+
+fn clone(c: &mut Compiler<'_>, tree: &Tree) -> Slot {
+    let out = c.plan.slot();
+    let path = c.plan.text(tree.path.as_os_str().as_bytes());
+    let recursive = if tree.recursive { AT_RECURSIVE } else { 0 };
+    let nofollow = if tree.nofollow { AT_SYMLINK_NOFOLLOW } else { 0 };
+    let flags = OPEN_TREE_CLONE_CLOEXEC | recursive | nofollow;
+    c.plan.push(Op::OpenTree { dir: Slot::CWD, out, path, flags });
+    out
+}
+
+/// An op of its own, for it reaches as far as `ridmap` says, other attributes as far as theirs.
+fn id_map(c: &mut Compiler<'_>, mount: Slot, mapped: &IdMapped) {
+    let userns = c.user_namespace(&mapped.by);
+    let flags = if mapped.recursive { AT_RECURSIVE } else { 0 };
+    let set = MOUNT_ATTR_IDMAP;
+    c.plan.push(Op::MountSetattr { mount, userns, flags, set, clear: 0, propagation: 0 });
+}
+
+fn filesystem(c: &mut Compiler<'_>, entry: &Entry<'_>, typ: &str) -> Slot {
+    let source = entry.mount.source().as_ref().map(|s| s.as_os_str().as_bytes());
+    let mut set = entry.options.attr_set;
+    if entry.postpones_read_only() {
+        set &= !MOUNT_ATTR_RDONLY;
+    }
+    new_mount(&mut c.plan, typ, source, &entry.options, set)
+}
+
+/// fsopen, fsconfig, fsmount: a detached mount of a new (or shared virtual) superblock.
+pub(super) fn new_mount(
+    plan: &mut Builder,
+    typ: &str,
+    source: Option<&[u8]>,
+    options: &MountOptions,
+    set: u64,
+) -> Slot {
+    let fs = plan.slot();
+    let fstype = plan.text(typ);
+    plan.push(Op::Fsopen { out: fs, fstype });
+    if let Some(source) = source.filter(|s| !s.is_empty()) {
+        let (key, value) = (plan.text("source"), plan.text(source));
+        plan.push(Op::FsconfigString { fs, key, value });
+    }
+    let flags = options.super_flags.iter().filter(|f| **f != "ro" || !VIRTUAL.contains(&typ));
+    for flag in flags {
+        let key = plan.text(flag);
+        plan.push(Op::FsconfigFlag { fs, key });
+    }
+    // The filesystem has to say whether it knows this one; `silent` has no counterpart in fsconfig
+    // and concerns the kernel log alone.
+    if let Some(on) = options.iversion {
+        let key = plan.text(if on { "iversion" } else { "noiversion" });
+        plan.push(Op::FsconfigFlag { fs, key });
+    }
+    for (key, value) in &options.data {
+        let key = plan.text(key);
+        match value {
+            Some(value) => {
+                let value = plan.text(value);
+                plan.push(Op::FsconfigString { fs, key, value });
+            }
+            None => plan.push(Op::FsconfigFlag { fs, key }),
+        }
+    }
+    let out = plan.slot();
+    #[allow(clippy::cast_possible_truncation)] // MOUNT_ATTR_* of fsmount are 32-bit
+    plan.push(Op::Fsmount { fs, out, attributes: set as u32 });
+    plan.done(fs);
+    out
+}
