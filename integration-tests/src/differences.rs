@@ -3,7 +3,7 @@
 //! A test states teu's behaviour. For a runtime listed here it is skipped, with a line on stderr; set
 //! `TEU_TEST_DIFFERENCES=run` to run it all the same and find out whether the entry is still true.
 
-use crate::Kind::{self, Crun, Runc, Teu};
+use crate::Kind::{self, Crun, Runc};
 use crate::Runtime;
 
 /// One difference.
@@ -91,11 +91,6 @@ pub const DIFFERENCES: &[Difference] = &[
         "pid-file-rename",
         &[Crun],
         "writes into an existing pid file in place: a reader may see half of it",
-    ),
-    differ(
-        "tmpcopyup",
-        &[Teu],
-        "refuses tmpcopyup until the other extensions of mounts come with it: never ignored",
     ),
     differ(
         "killed-before-exec",
@@ -204,6 +199,57 @@ pub const DIFFERENCES: &[Difference] = &[
         "dev-link",
         &[Runc, Crun],
         "makes its links (and crun its nodes) on the host when the image made /dev a link to there",
+    ),
+    differ("idmap", &[Runc], "has no id-mapped mounts in this version"),
+    differ(
+        "idmap-tmpfs",
+        &[Crun],
+        "takes the source of an id-mapped mount for a path of the host, whatever the type is",
+    ),
+    differ("ridmap", &[Crun], "clones only the topmost mount of a tree that is to be id-mapped"),
+    differ(
+        "tmpfs-covered-mode",
+        &[Runc, Crun],
+        "lets the covered directory's mode win over the option (runc, since changed), or ignores it",
+    ),
+    differ("tmpcopyup-fifo", &[Runc], "fails at a named pipe"),
+    differ(
+        "tmpcopyup-mounts",
+        &[Runc, Crun],
+        "copies what is mounted below as well, be it /proc or a volume of the host",
+    ),
+    differ("tmpcopyup-bounds", &[Runc, Crun], "follows directories to any depth"),
+    differ("tmpcopyup-xattrs", &[Runc, Crun], "loses file capabilities and access control lists"),
+    differ(
+        "nofollow",
+        &[Runc, Crun],
+        "does not know copy-symlink, src-nofollow and dest-nofollow in this version",
+    ),
+    differ(
+        "mount-flags",
+        &[Runc, Crun],
+        "does not know lazytime, silent, loud, noiversion and (no)symfollow in this version",
+    ),
+    differ(
+        "recursive-flags",
+        &[Runc, Crun],
+        "passes access times to mount_setattr in a form that the kernel refuses (runc: since mended)",
+    ),
+    differ(
+        "bind-clears",
+        &[Runc, Crun],
+        "takes every flag off a bind mount that is not named, once any is named",
+    ),
+    differ(
+        "locked-flags",
+        &[Runc, Crun],
+        "cannot bind a nosuid mount for an ordinary user (runc 1.1), or drops the wish for suid (crun)",
+    ),
+    differ("bind-data", &[Runc, Crun], "ignores options of a filesystem on a bind mount"),
+    differ(
+        "sysfs-fallback",
+        &[Runc, Crun],
+        "has no replacement for sysfs there (runc), or mounts the host's writable (crun)",
     ),
     // Life
     differ("start-race", &[Runc], "now and then one of two starts at once waits for ever"),

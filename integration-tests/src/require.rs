@@ -60,6 +60,9 @@ fn missing(need: &str) -> Option<String> {
             let user = nix::unistd::User::from_uid(1000.into()).ok().flatten();
             unless(user.is_some(), "newuidmap wants an account for uid 1000")
         }),
+        "setcap" | "setfacl" | "setpriv" => on_path(need),
+        "idmap" => unless(kernel() >= (5, 12), "id-mapped mounts came with Linux 5.12"),
+        "idmap-tmpfs" => unless(kernel() >= (6, 3), "id-mapped tmpfs came with Linux 6.3"),
         "cgroup1" => {
             unless(std::path::Path::new("/sys/fs/cgroup/devices").exists(), "no v1 hierarchies")
         }
@@ -78,4 +81,12 @@ fn missing(need: &str) -> Option<String> {
 pub fn find(name: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file())
+}
+
+/// Major and minor version of the running kernel.
+fn kernel() -> (u32, u32) {
+    let name = nix::sys::utsname::uname().expect("uname");
+    let release = name.release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

@@ -190,7 +190,6 @@ fn no_mount_reaches_the_host() {
 #[test]
 fn tmpcopyup_brings_the_files_below_along() {
     require!("root");
-    known_difference!("tmpcopyup");
     let mut b = Bundle::new();
     b.file("data/sub/a", "was there");
     b.mount("/data", "tmpfs", "tmpfs", &["tmpcopyup", "nosuid"]);

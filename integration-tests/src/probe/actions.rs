@@ -25,6 +25,7 @@ pub fn run(command: &str, args: &[&str]) -> Option<u8> {
         ("unlink", [path]) => done(fs::remove_file(path)),
         ("ls", [path]) => result(names(path)),
         ("stat", [path]) => result(dev::stat(Path::new(path)).map(|v| v.to_string())),
+        ("xattrs", [path]) => result(crate::xattr::names(path)),
         ("mknod", [path, kind, major, minor]) => done(mknod(path, kind, major, minor)),
         ("mount", [source, target, fstype]) => done(mount(source, target, fstype)),
         ("umount", [path]) => {

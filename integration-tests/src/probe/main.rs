@@ -11,6 +11,7 @@ mod process;
 mod procfs;
 mod report;
 mod terminal;
+mod xattr;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ const USAGE: &str = "probe COMMAND
   append PATH TEXT     write to an existing file without truncating it
   mkdir PATH | unlink PATH | ls PATH
   stat PATH            JSON: what lstat says
+  xattrs PATH          names of its extended attributes, sorted
   mknod PATH c|b MAJOR MINOR
   mount SOURCE TARGET TYPE
   umount PATH

@@ -124,10 +124,10 @@ pub(super) fn new_mount(
         let key = plan.text(flag);
         plan.push(Op::FsconfigFlag { fs, key });
     }
-    // The filesystem has to say whether it knows this one; `silent` has no counterpart in fsconfig
-    // and concerns the kernel log alone.
-    if let Some(on) = options.iversion {
-        let key = plan.text(if on { "iversion" } else { "noiversion" });
+    // fsconfig has no flag for it: the filesystem has to say whether it knows it. `noiversion` is what
+    // a new superblock has anyway, `silent` concerns the kernel log alone.
+    if options.iversion == Some(true) {
+        let key = plan.text("iversion");
         plan.push(Op::FsconfigFlag { fs, key });
     }
     for (key, value) in &options.data {
