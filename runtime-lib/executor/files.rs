@@ -41,11 +41,11 @@ pub fn open_device_in(dir: Fd, name: &CStr) -> Result<Fd> {
 
 /// Writes to an existing file. Below a descriptor no symlink is followed; with the working
 /// directory as base, the path is the host's own and trusted.
-pub fn write_file(machine: &Machine, dir: Slot, path: Text, data: Bytes) -> Result<()> {
+pub fn write_file(machine: &mut Machine, dir: Slot, path: Text, data: Bytes) -> Result<()> {
     let resolve = if dir == Slot::CWD { 0 } else { RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
     let fd = sys::openat2(machine.fd(dir)?, machine.text(path)?, O_WRONLY | O_CLOEXEC, resolve)?;
     let done = sys::write(fd, machine.bytes(data)?);
-    sys::close(fd);
+    machine.done(fd);
     done
 }
 
@@ -106,11 +106,14 @@ pub fn symlink_or_same(dir: Fd, name: &CStr, target: &CStr) -> Result<()> {
     if content.get(..len) == Some(target.to_bytes()) { Ok(()) } else { Err(errno::EEXIST) }
 }
 
-/// Makes a symlink in the place of whatever file had the name.
+/// Makes a symlink, in the place of whatever file has the name.
 pub fn replace_with_symlink(dir: Fd, name: &CStr, target: &CStr) -> Result<()> {
-    match sys::unlinkat(dir, name) {
-        Err(errno::ENOENT) | Ok(()) => sys::symlinkat(target, dir, name),
-        Err(e) => Err(e),
+    match sys::symlinkat(target, dir, name) {
+        Err(errno::EEXIST) => {
+            sys::unlinkat(dir, name)?;
+            sys::symlinkat(target, dir, name)
+        }
+        done => done,
     }
 }
 

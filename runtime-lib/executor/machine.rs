@@ -23,6 +23,8 @@ pub struct Machine {
     pub target_is_new: bool,
     /// The empty directory for masks is attached somewhere, so that it can be cloned.
     pub empty_attached: bool,
+    /// So many descriptors of ops that are done may still be left to `CloseRest`.
+    pub left_open: u32,
     /// Offset of the path that `Lookup` found.
     pub program: usize,
 }
@@ -76,6 +78,7 @@ impl Machine {
             cwd_set: false,
             target_is_new: false,
             empty_attached: false,
+            left_open: 48,
             program: 0,
         })
     }
@@ -190,7 +193,7 @@ impl Machine {
                 mounts::mount_into(self.fd(mount)?, self.fd(dir)?, self.text(name)?)
             }
             Op::MaskPath { root, null, empty, path } => mounts::mask(self, root, null, empty, path),
-            Op::ReadonlyPath { root, path } => mounts::readonly(self.fd(root)?, self.text(path)?),
+            Op::ReadonlyPath { root, path } => mounts::readonly(self, root, path),
             Op::PivotRoot { root } => mounts::pivot_root(self.fd(root)?),
             Op::Chroot { root } => mounts::chroot(self.fd(root)?),
             Op::OpenTerminal { root, out, path } => {
@@ -260,6 +263,15 @@ impl Machine {
         self.set(slot, -1)
     }
 
+    /// For a descriptor that no slot knows and no step needs any more: the first ones are closed with
+    /// all others at once.
+    pub fn done(&mut self, fd: Fd) {
+        match self.left_open.checked_sub(1) {
+            Some(left) => self.left_open = left,
+            None => sys::close(fd),
+        }
+    }
+
     /// Closes the gaps between the kept descriptors, in whatever order they are.
     fn close_rest(&mut self, keep: Slot, keep_too: Slot, from: u32) -> Result<()> {
         let kept =
@@ -267,6 +279,7 @@ impl Machine {
         let (a, b) = (kept(keep), kept(keep_too));
         let (low, high) = if a < b { (a, b) } else { (b, a) };
         sys::close_on_exec_from(from)?;
+        self.left_open = 0;
         let mut start = from;
         for kept in [low, high] {
             if kept > start {

@@ -98,26 +98,26 @@ pub fn mask(machine: &mut Machine, root: Slot, null: Slot, empty: Slot, path: Te
         }
         let cover = sys::open_tree(if directory { empty } else { null }, c"", CLONE_BY_FD)?;
         let done = sys::move_mount(cover, target);
-        sys::close(cover);
+        machine.done(cover);
         done
     });
-    sys::close(target);
+    machine.done(target);
     done
 }
 
 /// Makes one path read-only by a read-only clone of it over itself.
-pub fn readonly(root: Fd, path: &CStr) -> Result<()> {
-    let Some(target) = resolve_if_there(root, path)? else {
+pub fn readonly(machine: &mut Machine, root: Slot, path: Text) -> Result<()> {
+    let Some(target) = resolve_if_there(machine.fd(root)?, machine.text(path)?)? else {
         return Ok(());
     };
     let clone = sys::open_tree(target, c"", CLONE_BY_FD | AT_RECURSIVE);
     let done = clone.and_then(|clone| {
         let done = sys::mount_setattr(clone, c"", AT_EMPTY_PATH, [MOUNT_ATTR_RDONLY, 0, 0, 0])
             .and_then(|()| sys::move_mount(clone, target));
-        sys::close(clone);
+        machine.done(clone);
         done
     });
-    sys::close(target);
+    machine.done(target);
     done
 }
 

@@ -3,7 +3,7 @@
 use super::Compiler;
 use super::detached::new_mount;
 use super::mounts::{Entry, attach, attributes, finish, target};
-use super::rootfs::MOUNT_ATTR_RDONLY;
+use super::rootfs::{AT_RECURSIVE, MOUNT_ATTR_RDONLY};
 use crate::plan::op::{Op, Slot, kind};
 use crate::spec::MountOptions;
 
@@ -19,10 +19,7 @@ pub(super) fn mount(c: &mut Compiler<'_>, entry: &mut Entry<'_>) {
     attach(c, base, covered);
     for hierarchy in &c.request.cgroup.hierarchies {
         let mount = match bound.pop_front() {
-            Some(mount) => {
-                attributes(&mut c.plan, mount, 0, [set, entry.options.attr_clear]);
-                mount
-            }
+            Some(mount) => mount,
             None => hierarchy_mount(c, &hierarchy.options, set),
         };
         let name = c.plan.text(&hierarchy.name);
@@ -34,7 +31,8 @@ pub(super) fn mount(c: &mut Compiler<'_>, entry: &mut Entry<'_>) {
             c.plan.push(Op::Symlink { dir: base, name, target });
         }
     }
-    attributes(&mut c.plan, base, 0, [set & MOUNT_ATTR_RDONLY, 0]);
+    // All at once, in time: nothing of the container runs yet.
+    attributes(&mut c.plan, base, AT_RECURSIVE, [set, entry.options.attr_clear]);
     finish(&mut c.plan, &entry.options, base);
     c.plan.done(base);
 }
