@@ -1,5 +1,5 @@
 //! The executor's system calls. The only file of the executor with `unsafe` in it (its
-//! submodules aside: `arch_*.rs` with the call instruction and the numbers, and `mem.rs`).
+//! submodules aside: `arch_*.rs` with the call instruction and the numbers, `mem.rs`, `sys_terminal.rs`).
 //!
 //! Wrappers are safe: they take slices and C strings, never addresses. An error is a bare errno.
 //! Numbers from 424 on are the same on every architecture.
@@ -159,6 +159,13 @@ macro_rules! call {
     }};
 }
 
+// After the macro, which it uses.
+#[path = "sys_terminal.rs"]
+mod terminal;
+pub use terminal::{
+    plain_line_feeds, set_controlling_terminal, set_window_size, terminal_peer, unlock_terminal,
+};
+
 pub fn exit(status: i32) -> ! {
     loop {
         plain(nr::EXIT_GROUP, [status as usize, 0, 0, 0, 0, 0]);
@@ -250,53 +257,9 @@ pub fn send_descriptor(socket: Fd, descriptor: Fd, data: &[u8]) -> Result<()> {
     let control = [LENGTH, SOL_SOCKET_SCM_RIGHTS, u64::from(descriptor as u32)];
     let vector = [data.as_ptr() as usize, data.len()];
     // struct msghdr: name, its length, vector, its length, control, its length, flags.
-    let message = [
-        0,
-        0,
-        vector.as_ptr() as usize,
-        1,
-        control.as_ptr() as usize,
-        size_of::<[u64; 3]>(),
-        0,
-    ];
+    let control_size = size_of::<[u64; 3]>();
+    let message = [0, 0, vector.as_ptr() as usize, 1, control.as_ptr() as usize, control_size, 0];
     unit(call!(nr::SENDMSG, socket, message.as_ptr(), MSG_NOSIGNAL))
-}
-
-/// Lets the other end of a new terminal be opened.
-pub fn unlock_terminal(master: Fd) -> Result<()> {
-    const TIOCSPTLCK: usize = 0x4004_5431;
-    let unlocked = 0i32;
-    unit(call!(nr::IOCTL, master, TIOCSPTLCK, &raw const unlocked))
-}
-
-/// The other end of a terminal, not made the controlling one.
-pub fn terminal_peer(master: Fd) -> Result<Fd> {
-    const TIOCGPTPEER: usize = 0x5441;
-    const O_RDWR_NOCTTY_CLOEXEC: usize = 2 | 0o400 | 0o2000000;
-    fd(plain(nr::IOCTL, [master as usize, TIOCGPTPEER, O_RDWR_NOCTTY_CLOEXEC, 0, 0, 0]))
-}
-
-pub fn set_window_size(terminal: Fd, rows: u16, columns: u16) -> Result<()> {
-    const TIOCSWINSZ: usize = 0x5414;
-    let size = [rows, columns, 0, 0]; // struct winsize
-    unit(call!(nr::IOCTL, terminal, TIOCSWINSZ, size.as_ptr()))
-}
-
-/// Clears ONLCR in the terminal's output modes.
-pub fn plain_line_feeds(terminal: Fd) -> Result<()> {
-    const TCGETS: usize = 0x5401;
-    const TCSETS: usize = 0x5402;
-    const ONLCR: u32 = 4;
-    let mut modes = [0u32; 16]; // struct termios (36 bytes): c_iflag, c_oflag, ...
-    unit(call!(nr::IOCTL, terminal, TCGETS, modes.as_mut_ptr()))?;
-    modes[1] &= !ONLCR;
-    unit(call!(nr::IOCTL, terminal, TCSETS, modes.as_ptr()))
-}
-
-/// Makes it the terminal of the session that the caller leads.
-pub fn set_controlling_terminal(terminal: Fd) -> Result<()> {
-    const TIOCSCTTY: usize = 0x540e;
-    unit(plain(nr::IOCTL, [terminal as usize, TIOCSCTTY, 0, 0, 0, 0]))
 }
 
 pub fn dup3(from: Fd, to: u32) -> Result<()> {
