@@ -251,6 +251,24 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc, Crun],
         "has no replacement for sysfs there (runc), or mounts the host's writable (crun)",
     ),
+    // Devices
+    differ("device-no-rules", &[Crun], "allows all devices where the config lists no rule"),
+    differ(
+        "device-wider-denial",
+        &[Runc, Crun],
+        "keeps a device allowed that a later, wider rule denies (crun: on v1)",
+    ),
+    differ(
+        "device-denied-in-part",
+        &[Runc, Crun],
+        "lets, on v2, an open for reading and writing pass where writing alone is denied",
+    ),
+    differ(
+        "device-exception-v1",
+        &[Crun],
+        "passes over a denial within a wider rule, which the v1 controller does not apply",
+    ),
+    differ("device-exception-v2", &[Runc], "refuses on v2 what only the v1 controller cannot do"),
     // Life
     differ("start-race", &[Runc], "now and then one of two starts at once waits for ever"),
     differ(

@@ -67,6 +67,10 @@ fn missing(need: &str) -> Option<String> {
             unless(std::path::Path::new("/sys/fs/cgroup/devices").exists(), "no v1 hierarchies")
         }
         "cgroup2" => unless(crate::cgroup::is_v2(), "cgroup v2 does not rule"),
+        "device-rules" => {
+            let v1 = missing("cgroup1");
+            v1.and_then(|why| missing("cgroup2").map(|other| format!("{why}, {other}")))
+        }
         "userns" => {
             let max =
                 std::fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Device nodes and links in `/dev`.
 
-use integration_tests::{Bundle, json, require};
+use integration_tests::{Bundle, Value, json, known_difference, require};
 
 #[test]
 fn the_default_devices_are_there() {
@@ -106,25 +106,162 @@ fn the_default_devices_work() {
     assert_eq!(b.run().out(), "ENOSPC");
 }
 
+/// A container with the rules and nodes of these numbers. No driver has 121 (it is for local use), so
+/// that opening one fails in any case: with EPERM where the rules deny it, else with ENXIO.
+fn with_rules(rules: Value) -> Bundle {
+    let mut b = Bundle::new();
+    b.set("/linux/resources/devices", rules);
+    for (kind, minor) in [("c", 7), ("c", 8), ("b", 7)] {
+        let path = format!("/dev/{kind}{minor}");
+        let node = json!({ "path": path, "type": kind, "major": 121, "minor": minor });
+        b.push("/linux/devices", node);
+    }
+    b
+}
+
+const DENIED: &str = "EPERM";
+const ALLOWED: &str = "ENXIO";
+
+/// What opening gives, each time in a container of its own.
+fn opens<const N: usize>(b: &mut Bundle, tries: [(&str, &str); N]) -> [String; N] {
+    tries.map(|(path, access)| {
+        b.args(&["open", path, access]);
+        b.run().out().to_owned()
+    })
+}
+
+fn deny_all() -> Value {
+    json!({ "allow": false, "access": "rwm" })
+}
+
+fn rule(allow: bool, kind: &str, minor: Option<u32>, access: &str) -> Value {
+    json!({ "allow": allow, "type": kind, "major": 121, "minor": minor, "access": access })
+}
+
 #[test]
 fn devices_that_are_not_allowed_cannot_be_opened() {
-    require!("root", "cgroup1");
-    let mut b = Bundle::new();
-    b.set("/linux/resources/devices", json!([{ "allow": false, "access": "rwm" }]));
-    b.push(
-        "/linux/devices",
-        json!({ "path": "/dev/mem", "type": "c", "major": 1, "minor": 1, "fileMode": 0o666 }),
-    );
-    b.args(&["append", "/dev/mem", ""]);
-    assert_eq!(b.run().out(), "EPERM");
+    require!("root", "device-rules");
+    let mut b = with_rules(json!([deny_all()]));
+    assert_eq!(opens(&mut b, [("/dev/c7", "r"), ("/dev/b7", "w")]), [DENIED, DENIED]);
+}
+
+#[test]
+fn without_rules_nothing_but_the_default_devices_is_allowed() {
+    require!("root", "device-rules");
+    known_difference!("device-no-rules");
+    let mut b = with_rules(json!([]));
+    assert_eq!(opens(&mut b, [("/dev/c7", "r"), ("/dev/b7", "w")]), [DENIED, DENIED]);
+    assert_eq!(b.run_probe(&["write", "/dev/null", "x"]), "ok");
 }
 
 #[test]
 fn the_default_devices_stay_allowed_when_all_is_denied() {
-    require!("root", "cgroup1");
-    let mut b = Bundle::new();
-    b.set("/linux/resources/devices", json!([{ "allow": false, "access": "rwm" }]));
+    require!("root", "device-rules");
+    let mut b = with_rules(json!([deny_all()]));
     assert_eq!(b.run_probe(&["write", "/dev/null", "x"]), "ok");
+}
+
+#[test]
+fn each_kind_of_access_is_allowed_for_itself() {
+    require!("root", "device-rules");
+    let mut b = with_rules(json!([deny_all(), rule(true, "c", Some(7), "r")]));
+    let tries = [("/dev/c7", "r"), ("/dev/c7", "w"), ("/dev/c7", "rw"), ("/dev/b7", "r")];
+    assert_eq!(opens(&mut b, tries), [ALLOWED, DENIED, DENIED, DENIED]);
+}
+
+#[test]
+fn a_rule_may_be_for_any_number() {
+    require!("root", "device-rules");
+    let any_major = json!({ "allow": true, "type": "c", "minor": 8, "access": "rw" });
+    let mut b = with_rules(json!([deny_all(), rule(true, "b", None, "rw"), any_major]));
+    let tries = [("/dev/b7", "rw"), ("/dev/c7", "r"), ("/dev/c8", "rw")];
+    assert_eq!(opens(&mut b, tries), [ALLOWED, DENIED, ALLOWED]);
+}
+
+#[test]
+fn the_last_rule_for_a_device_wins() {
+    require!("root", "device-rules");
+    let mut b = with_rules(json!([
+        rule(true, "c", Some(8), "rw"),
+        deny_all(),
+        rule(true, "c", Some(7), "rw"),
+        rule(false, "c", Some(7), "w"),
+    ]));
+    let tries = [("/dev/c7", "r"), ("/dev/c7", "w"), ("/dev/c8", "r")];
+    assert_eq!(opens(&mut b, tries), [ALLOWED, DENIED, DENIED]);
+}
+
+#[test]
+fn a_wider_denial_takes_back_what_was_allowed_before() {
+    require!("root", "device-rules");
+    known_difference!("device-wider-denial");
+    let mut b = with_rules(json!([
+        deny_all(),
+        rule(true, "c", Some(7), "rw"),
+        rule(false, "c", None, "w"),
+    ]));
+    assert_eq!(opens(&mut b, [("/dev/c7", "r"), ("/dev/c7", "w")]), [ALLOWED, DENIED]);
+}
+
+#[test]
+fn all_devices_but_some_can_be_allowed() {
+    require!("root", "device-rules");
+    let all = json!({ "allow": true, "access": "rwm" });
+    let mut b = with_rules(json!([all, rule(false, "c", Some(7), "w")]));
+    let tries = [("/dev/c7", "r"), ("/dev/c7", "w"), ("/dev/c8", "rw"), ("/dev/b7", "rw")];
+    assert_eq!(opens(&mut b, tries), [ALLOWED, DENIED, ALLOWED, ALLOWED]);
+}
+
+#[test]
+fn who_asks_for_more_than_is_denied_is_denied() {
+    require!("root", "device-rules");
+    known_difference!("device-denied-in-part");
+    let all = json!({ "allow": true, "access": "rwm" });
+    let mut b = with_rules(json!([all, rule(false, "c", Some(7), "w")]));
+    assert_eq!(opens(&mut b, [("/dev/c7", "rw")]), [DENIED]);
+}
+
+#[test]
+fn nodes_can_be_made_but_not_opened() {
+    require!("root", "device-rules");
+    let mut b = with_rules(json!([deny_all()]));
+    for set in ["bounding", "effective", "permitted"] {
+        b.push(&format!("/process/capabilities/{set}"), json!("CAP_MKNOD"));
+    }
+    b.args(&["seq", "mknod", "/dev/x", "c", "121", "9", "--", "open", "/dev/x", "r"]);
+    assert_eq!(b.run().out(), format!("ok\n{DENIED}"));
+}
+
+#[test]
+fn exec_is_under_the_same_rules() {
+    require!("root", "device-rules");
+    let b = with_rules(json!([deny_all(), rule(true, "c", Some(7), "r")]));
+    let c = b.start_sleeper();
+    for (access, answer) in [("r", ALLOWED), ("rw", DENIED)] {
+        assert_eq!(c.exec(&["open", "/dev/c7", access]).out(), answer);
+    }
+}
+
+fn with_an_exception() -> Bundle {
+    with_rules(json!([deny_all(), rule(true, "c", None, "rw"), rule(false, "c", Some(7), "w"),]))
+}
+
+#[test]
+fn on_v1_an_exception_from_a_wider_rule_is_refused() {
+    require!("root", "cgroup1");
+    known_difference!("device-exception-v1");
+    let b = with_an_exception();
+    b.try_create().fails_with(&["wildcard", "wider rule"]);
+    b.assert_clean();
+}
+
+#[test]
+fn on_v2_an_exception_from_a_wider_rule_holds() {
+    require!("root", "cgroup2");
+    known_difference!("device-exception-v2");
+    let mut b = with_an_exception();
+    let tries = [("/dev/c7", "r"), ("/dev/c7", "w"), ("/dev/c8", "rw")];
+    assert_eq!(opens(&mut b, tries), [ALLOWED, DENIED, ALLOWED]);
 }
 
 #[test]

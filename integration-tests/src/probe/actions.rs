@@ -21,6 +21,7 @@ pub fn run(command: &str, args: &[&str]) -> Option<u8> {
         ("read", [path]) => result(fs::read_to_string(path)),
         ("write", [path, text]) => done(fs::write(path, text)),
         ("append", [path, text]) => done(append(path, text)),
+        ("open", [path, access]) => done(open(path, access)),
         ("mkdir", [path]) => done(fs::create_dir(path)),
         ("unlink", [path]) => done(fs::remove_file(path)),
         ("ls", [path]) => result(names(path)),
@@ -69,6 +70,11 @@ fn read_stdin() -> io::Result<String> {
 
 fn append(path: &str, text: &str) -> io::Result<()> {
     fs::OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes())
+}
+
+fn open(path: &str, access: &str) -> io::Result<()> {
+    let (read, write) = (access.contains('r'), access.contains('w'));
+    fs::OpenOptions::new().read(read).write(write).open(path).map(drop)
 }
 
 fn names(path: &str) -> io::Result<String> {

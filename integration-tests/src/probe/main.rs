@@ -25,6 +25,7 @@ const USAGE: &str = "probe COMMAND
   read PATH            print a file
   write PATH TEXT      create or overwrite a file
   append PATH TEXT     write to an existing file without truncating it
+  open PATH r|w|rw     open and close it
   mkdir PATH | unlink PATH | ls PATH
   stat PATH            JSON: what lstat says
   xattrs PATH          names of its extended attributes, sorted

@@ -202,6 +202,6 @@ fn real_the_verifier_takes_thousands_of_rules() {
         return;
     }
     load(&many(2500)).unwrap();
-    let text = load(&many(20_000)).unwrap_err().to_string();
+    let text = load(&many(6000)).unwrap_err().to_string();
     assert!(text.ends_with("(there are too many device rules)"), "{text}");
 }

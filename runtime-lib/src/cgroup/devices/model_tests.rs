@@ -38,11 +38,11 @@ fn without_rules_everything_but_the_defaults_is_denied() {
         "c 1:3 rwm",
         "c 1:8 rwm",
         "c 1:7 rwm",
-        "c 5:0 rwm",
         "c 1:5 rwm",
         "c 1:9 rwm",
-        "c 136:* rwm",
+        "c 5:0 rwm",
         "c 5:2 rwm",
+        "c 136:* rwm",
         "c 10:200 rwm",
     ];
     assert_eq!(lines(&model), expected);

@@ -33,6 +33,7 @@ const AND: u8 = 0x54;
 const SHIFT_RIGHT: u8 = 0x74;
 const COPY: u8 = 0xbc;
 const JUMP: u8 = 0x05;
+const JUMP_IF_EQUAL: u8 = 0x16;
 const JUMP_UNLESS_EQUAL: u8 = 0x56;
 const JUMP_IF_SET: u8 = 0x46;
 const EXIT: u8 = 0x95;
@@ -48,8 +49,11 @@ const ACCESS_TYPE: i16 = 0;
 const MAJOR: i16 = 4;
 const MINOR: i16 = 8;
 
-/// A jump behind the rule's last instruction, until that is known.
+/// Labels: where a block's decision begins, and behind the block, until these places are known.
+const DECISION: i16 = i16::MAX - 1;
 const NEXT: i16 = i16::MAX;
+/// How many minor numbers a block may have, so that no real jump is as far.
+const MINORS: usize = 1000;
 
 fn insn(code: u8, to: u8, from: u8, offset: i16, value: i32) -> Insn {
     Insn { code, registers: from << 4 | to, offset, value }
@@ -63,8 +67,12 @@ fn load(to: u8, at: i16) -> Insn {
     insn(LOAD_WORD, to, CONTEXT, at, 0)
 }
 
+fn jump(code: u8, register: u8, label: i16, number: u32) -> Insn {
+    insn(code, register, 0, label, number.cast_signed())
+}
+
 fn next_unless_equal(register: u8, number: u32) -> Insn {
-    insn(JUMP_UNLESS_EQUAL, register, 0, NEXT, number.cast_signed())
+    jump(JUMP_UNLESS_EQUAL, register, NEXT, number)
 }
 
 const EXIT_INSN: Insn = Insn { code: EXIT, registers: 0, offset: 0, value: 0 };
@@ -83,25 +91,44 @@ pub(super) fn compile(rules: &Rules) -> Option<Vec<Insn>> {
         with_value(AND, KIND, 0xffff),
         with_value(SHIFT_RIGHT, UNDECIDED, 16),
     ];
-    program.extend(list.iter().rev().flat_map(block));
+    let alike = list.chunk_by(differ_in_minor).rev();
+    program.extend(alike.flat_map(|rules| rules.chunks(MINORS)).flat_map(block));
     program.extend(rules.allow.then_some(ALLOW));
     program.push(EXIT_INSN);
     Some(program)
 }
 
-fn block(rule: &Rule) -> Vec<Insn> {
+fn differ_in_minor(a: &Rule, b: &Rule) -> bool {
+    let rest = |rule: &Rule| (rule.allow, rule.access, rule.devices.kind, rule.devices.major);
+    rest(a) == rest(b) && a.devices.minor.is_some() && b.devices.minor.is_some()
+}
+
+/// The code of rules that differ in the minor number alone.
+fn block(rules: &[Rule]) -> Vec<Insn> {
+    let Some((rule, others)) = rules.split_last() else { return Vec::new() };
     let mut block = vec![next_unless_equal(KIND, rule.devices.kind as u32)];
-    for (at, number) in [(MAJOR, rule.devices.major), (MINOR, rule.devices.minor)] {
-        if let Some(number) = number {
-            block.extend([load(NUMBER, at), next_unless_equal(NUMBER, number)]);
-        }
+    if let Some(major) = rule.devices.major {
+        block.extend([load(NUMBER, MAJOR), next_unless_equal(NUMBER, major)]);
     }
+    if let Some(minor) = rule.devices.minor {
+        let others = others.iter().filter_map(|rule| rule.devices.minor);
+        block.push(load(NUMBER, MINOR));
+        block.extend(others.map(|minor| jump(JUMP_IF_EQUAL, NUMBER, DECISION, minor)));
+        block.push(next_unless_equal(NUMBER, minor));
+    }
+    let decision = block.len();
     block.extend(decide(rule.allow, rule.access));
-    let len = block.len();
-    for (at, insn) in block.iter_mut().enumerate().filter(|(_, insn)| insn.offset == NEXT) {
-        insn.offset = i16::try_from(len - at - 1).unwrap_or(NEXT);
-    }
+    let next = block.len();
+    place(&mut block, DECISION, decision);
+    place(&mut block, NEXT, next);
     block
+}
+
+/// Makes the jumps to a label lead to the instruction at `target`.
+fn place(block: &mut [Insn], label: i16, target: usize) {
+    for (at, insn) in block.iter_mut().enumerate().filter(|(_, insn)| insn.offset == label) {
+        insn.offset = i16::try_from(target - at - 1).unwrap_or(label);
+    }
 }
 
 fn decide(allow: bool, access: Access) -> Vec<Insn> {

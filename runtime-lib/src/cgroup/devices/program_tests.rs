@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::rules::Kind;
+use super::super::rules::{Devices, Kind, Source};
 use super::super::tests::{Listed, Request, config, lists, meaning, requests};
 use super::*;
 
@@ -28,6 +28,7 @@ fn run(program: &[Insn], request: Request) -> bool {
             AND => registers[to] &= value,
             SHIFT_RIGHT => registers[to] >>= value,
             JUMP => jump(true),
+            JUMP_IF_EQUAL => jump(registers[to] == value),
             JUMP_UNLESS_EQUAL => jump(registers[to] != value),
             JUMP_IF_SET => jump(registers[to] & value != 0),
             EXIT => return registers[0] == 1,
@@ -49,7 +50,7 @@ fn all_devices_need_no_program() {
 #[test]
 fn what_is_listed_twice_is_compiled_once() {
     let defaults = program(&[]);
-    assert_eq!(defaults.len(), 5 + 2 * 5 + 5 + 8 * 7 + 1);
+    assert_eq!(defaults.len(), 5 + 2 * 5 + 11 + 8 + 5 + 7 + 1);
     let docker = program(&[
         (false, None, None, None, "rwm"),
         (true, Some('c'), Some(1), Some(5), "rwm"),
@@ -58,6 +59,24 @@ fn what_is_listed_twice_is_compiled_once() {
         (false, Some('c'), Some(10), Some(229), "rw"),
     ]);
     assert_eq!(docker.len(), defaults.len());
+}
+
+#[test]
+fn minor_numbers_are_looked_for_in_blocks() {
+    let devices = |minor| Devices { kind: Kind::Block, major: Some(8), minor: Some(minor) };
+    let rule = |minor| Rule {
+        allow: true,
+        devices: devices(minor),
+        access: Access(2),
+        source: Source::Default,
+    };
+    let list = (0..2500).map(rule).collect();
+    let program = compile(&Rules { allow: false, list }).unwrap();
+    assert_eq!(program.len(), 6 + 2500 + 3 * 8);
+    for (minor, allowed) in [(0, true), (999, true), (1000, true), (2499, true), (2500, false)] {
+        let request = Request { kind: Kind::Block, major: 8, minor, access: Access(2) };
+        assert_eq!(run(&program, request), allowed, "{minor}");
+    }
 }
 
 #[test]
@@ -105,7 +124,7 @@ fn compilation_takes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
     #[test]
     fn the_last_rule_wins(list in lists()) {

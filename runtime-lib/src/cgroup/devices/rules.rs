@@ -114,7 +114,7 @@ pub(super) struct Rule {
 type DefaultRule = (Kind, Option<u32>, Option<u32>, Access);
 
 /// The devices that runc lets every container use, whatever the config says: mknod of any,
-/// and null, random, full, tty, zero, urandom, the ptys, ptmx and (since docker users rely on
+/// and null, random, full, zero, urandom, tty, ptmx, the ptys and (since docker users rely on
 /// it) net/tun. They come after the config's rules.
 const DEFAULTS: [DefaultRule; 11] = [
     (Kind::Char, None, None, Access::MKNOD),
@@ -122,11 +122,11 @@ const DEFAULTS: [DefaultRule; 11] = [
     (Kind::Char, Some(1), Some(3), Access::ALL),
     (Kind::Char, Some(1), Some(8), Access::ALL),
     (Kind::Char, Some(1), Some(7), Access::ALL),
-    (Kind::Char, Some(5), Some(0), Access::ALL),
     (Kind::Char, Some(1), Some(5), Access::ALL),
     (Kind::Char, Some(1), Some(9), Access::ALL),
-    (Kind::Char, Some(136), None, Access::ALL),
+    (Kind::Char, Some(5), Some(0), Access::ALL),
     (Kind::Char, Some(5), Some(2), Access::ALL),
+    (Kind::Char, Some(136), None, Access::ALL),
     (Kind::Char, Some(10), Some(200), Access::ALL),
 ];
 

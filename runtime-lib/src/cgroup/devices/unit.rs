@@ -98,11 +98,11 @@ mod tests {
             "/dev/char/1:3 rwm",
             "/dev/char/1:8 rwm",
             "/dev/char/1:7 rwm",
-            "/dev/char/5:0 rwm",
             "/dev/char/1:5 rwm",
             "/dev/char/1:9 rwm",
-            "char-136 rwm",
+            "/dev/char/5:0 rwm",
             "/dev/char/5:2 rwm",
+            "char-136 rwm",
             "/dev/char/10:200 rwm",
         ];
         assert_eq!(strings(&[]), ("strict", expected.map(str::to_owned).to_vec()));
