@@ -3,6 +3,7 @@
 //! Every message is one line: what was being done, to which object, which config field asked for
 //! it, the errno by name, and a hint where the cause is known. Errors are returned, never logged.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,7 @@ pub enum Error {
     },
 
     /// A system call of the runtime itself failed.
-    #[error("{action} {object}: {}{}", ErrnoText(*errno), Hint(*hint))]
+    #[error("{action} {object}: {}{}", ErrnoText(*errno), Hint(hint.as_deref()))]
     System {
         /// What was being done, beginning with the system call's name where there is one.
         action: &'static str,
@@ -47,7 +48,7 @@ pub enum Error {
         /// The kernel's answer.
         errno: Errno,
         /// The likely cause, if known.
-        hint: Option<&'static str>,
+        hint: Option<Cow<'static, str>>,
     },
 
     /// A step of the executor failed inside the new container or beside a running one.
@@ -62,7 +63,7 @@ pub enum Error {
     },
 
     /// The executor died without a word (killed, or out of memory).
-    #[error("unable to start container process: the container's init {0}")]
+    #[error("unable to start container process: container init {0}")]
     ExecutorDied(String),
 
     /// A hook failed, timed out, or could not be started.
@@ -166,10 +167,10 @@ impl Error {
         Self::Unsupported { field: field.into(), reason: reason.into() }
     }
 
-    pub(crate) fn with_hint(self, text: &'static str) -> Self {
+    pub(crate) fn with_hint(self, text: impl Into<Cow<'static, str>>) -> Self {
         match self {
             Self::System { action, object, errno, .. } => {
-                Self::System { action, object, errno, hint: Some(text) }
+                Self::System { action, object, errno, hint: Some(text.into()) }
             }
             other => other,
         }
@@ -199,9 +200,9 @@ fn lower_first(text: &str) -> String {
     chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
 }
 
-struct Hint(Option<&'static str>);
+struct Hint<'a>(Option<&'a str>);
 
-impl fmt::Display for Hint {
+impl fmt::Display for Hint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |text| write!(f, " ({text})"))
     }

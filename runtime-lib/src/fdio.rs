@@ -3,7 +3,7 @@
 //! `std::fs` asks for a file's size and position before it reads; state, `/proc` and cgroup files
 //! are too small and too often read for that.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -34,9 +34,13 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Errno> {
 
 /// Writes `data` to an existing kernel file in one system call: each write is one command.
 pub(crate) fn write(path: &Path, data: &[u8]) -> Result<(), Errno> {
+    write_once(open_to_write(path)?.as_fd(), data)
+}
+
+/// Opens an existing kernel file for [`write_once`].
+pub(crate) fn open_to_write(path: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    let file = openat(AT_FDCWD, path, flags, Mode::empty())?;
-    write_once(file.as_fd(), data)
+    openat(AT_FDCWD, path, flags, Mode::empty())
 }
 
 /// One write, repeated only if a signal came before anything was done.

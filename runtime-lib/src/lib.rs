@@ -108,5 +108,5 @@ pub use lifecycle::{
     Runtime, RuntimeOptions, Stdio, Warn, WindowSize,
 };
 pub use signal::Signal;
-pub use spec::{load_process, mount_options};
+pub use spec::{load_process, mount_options, read_resources};
 pub use state::{State, Status};

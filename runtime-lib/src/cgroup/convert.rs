@@ -30,17 +30,18 @@ pub(crate) fn io_weight(weight: u16) -> u64 {
 
 /// `memory.swap.max`, which counts swap alone, of `memory.memsw.limit_in_bytes`, which counts memory
 /// as well. `None`: nothing to write. A limit of swap without one of memory cannot be converted.
+/// Errors are in runc's words.
 pub(crate) fn swap_max(memory: i64, swap: i64) -> Result<Option<i64>, &'static str> {
     match (memory, swap) {
         // Swap is limited to as much again by default on v1, and not at all on v2.
         (-1, 0) => Ok(Some(-1)),
         (_, 0) => Ok(None),
         (_, ..=-1) => Ok(Some(-1)),
-        (0, _) => Err("a limit of swap needs a limit of memory"),
+        (0, _) => Err("unable to set swap limit without memory limit"),
         // Nothing to subtract: runc takes the limit of swap as it stands.
         (-1, _) => Ok(Some(swap)),
-        (..=-1, _) => Err("memory has no limit that swap could be subtracted from"),
-        _ if swap < memory => Err("the limit of memory and swap is below that of memory"),
+        (..=-1, _) => Err("invalid memory value"),
+        _ if swap < memory => Err("memory+swap limit should be >= memory limit"),
         _ => Ok(Some(swap - memory)),
     }
 }

@@ -15,7 +15,7 @@ use super::inherit::{enable_controllers, inherit_cpuset};
 use super::layout::Mode;
 use super::paths::{Paths, Place};
 use super::remove::{Made, remove_dirs, remove_empty, remove_made};
-use super::{kill, tree};
+use super::{kill, oom_kill, tree};
 use crate::error::{Error, Result};
 
 const FREEZE_PATIENCE: Duration = Duration::from_secs(10);
@@ -52,6 +52,11 @@ impl Cgroup {
     /// Where it is. After `create` without what permissions forbade.
     pub(crate) fn paths(&self) -> &Paths {
         &self.paths
+    }
+
+    /// Whether `create` made all of it: nothing in it is limited yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.made.iter().filter(|made| made.leaf).count() == self.paths.places().count()
     }
 
     fn make_all(&mut self, v1: Vec<Place>, unified: Option<Place>) -> Result<()> {
@@ -153,6 +158,11 @@ impl Cgroup {
     /// All processes in it and below it, sorted.
     pub(crate) fn pids(&self) -> Result<Vec<i32>> {
         self.paths.main().map_or(Ok(Vec::new()), list)
+    }
+
+    /// Whether the kernel killed one of its processes for want of memory.
+    pub(crate) fn had_oom_kill(&self) -> bool {
+        oom_kill::count(&self.paths) > 0
     }
 
     /// Signals every process in it and below it. With SIGKILL it is thawed, and processes that

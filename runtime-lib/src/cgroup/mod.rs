@@ -7,12 +7,10 @@
 //! devices         the devices controller of v1
 //! stats           what is used, by the files of either version
 //! oom             the notice that memory has run out
+//! resources       all other limits, v1 and v2
 //! convert         values of v1, in which configs speak, in the terms of v2
 //! ```
-//!
-//! The other controllers' settings get a module each beside `devices`.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the limits of cgroup v2"))]
 pub(crate) mod convert;
 pub(crate) mod devices;
 mod files;
@@ -22,8 +20,10 @@ mod kill;
 mod layout;
 mod manager;
 mod oom;
+mod oom_kill;
 mod paths;
 mod remove;
+pub(crate) mod resources;
 pub mod stats;
 mod tree;
 

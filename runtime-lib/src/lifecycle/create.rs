@@ -112,6 +112,7 @@ impl Draft {
             namespaces: self.namespace_names(),
             own_keyring: false,
             poststop: !compile::hooks(&self.bundle.spec, HookKind::Poststop).is_empty(),
+            resources: None,
         }
     }
 }
@@ -195,7 +196,8 @@ impl Site {
         )?;
         let CreateOptions { pid_file, pidfd_socket, .. } = options;
         let mut lane = CreateLane { draft, entry, record, pid_file, pidfd_socket };
-        let child = launch_and_settle(runtime, &plan, prepared, &mut lane, mode)?;
+        let child = launch_and_settle(runtime, &plan, prepared, &mut lane, mode)
+            .map_err(|e| limits::explain_death(e, cgroup))?;
         Process::adopt(child, delivery.master()?)
     }
 

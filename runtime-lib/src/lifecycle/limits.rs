@@ -2,22 +2,43 @@
 
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources, Spec};
 
+use crate::cgroup::resources::{self, Target};
 use crate::cgroup::{Cgroup, devices};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::HostFacts;
 
 /// Applies `linux.resources` to a cgroup that exists.
 pub(super) fn apply(cgroup: &Cgroup, spec: &Spec, host: &HostFacts) -> Result<()> {
-    // An ordinary user's container has no access to devices beyond the user's own.
-    let unprivileged = host.in_user_namespace || !host.privileged();
-    devices::apply(cgroup.paths(), device_rules(spec), unprivileged)
+    let paths = cgroup.paths();
+    let target = Target { mode: paths.mode, fresh: cgroup.is_fresh(), document: "config.json" };
+    // What makes no sense is told before anything is written.
+    let settings =
+        resources_of(spec).map(|wanted| resources::compile(wanted, target)).transpose()?;
+    devices::apply(paths, device_rules(spec), spares_devices(host))?;
+    settings.map_or(Ok(()), |settings| resources::apply(paths, &settings))
+}
+
+/// An ordinary user's container has no access to devices beyond the user's own.
+pub(super) fn spares_devices(host: &HostFacts) -> bool {
+    host.in_user_namespace || !host.privileged()
 }
 
 fn device_rules(spec: &Spec) -> &[LinuxDeviceCgroup] {
-    let rules = resources(spec).and_then(|resources| resources.devices().as_deref());
+    let rules = resources_of(spec).and_then(|resources| resources.devices().as_deref());
     rules.unwrap_or_default()
 }
 
-fn resources(spec: &Spec) -> Option<&LinuxResources> {
+/// An executor that dies has mostly been killed for a limit that is too low. The words are runc's.
+pub(super) fn explain_death(e: Error, cgroup: &Cgroup) -> Error {
+    match e {
+        Error::ExecutorDied(_) if cgroup.had_oom_kill() => {
+            Error::ExecutorDied("was OOM-killed (memory limit too low?)".into())
+        }
+        other => other,
+    }
+}
+
+/// `linux.resources` of a config.
+pub(super) fn resources_of(spec: &Spec) -> Option<&LinuxResources> {
     spec.linux().as_ref().and_then(|linux| linux.resources().as_ref())
 }

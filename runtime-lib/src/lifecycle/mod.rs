@@ -14,6 +14,7 @@ mod links;
 mod options;
 mod process;
 mod start;
+mod update;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub use options::{
     Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, Warn, WindowSize,
 };
 pub use process::Process;
+
+use oci_spec::runtime::LinuxResources;
 
 use crate::cgroup::stats::Stats;
 use crate::error::{Error, Result};
@@ -216,6 +219,18 @@ impl Container {
     /// If the container is not paused.
     pub fn resume(&self) -> Result<()> {
         kill::resume(self)
+    }
+
+    /// Changes limits. What `resources` does not set (absent, 0, "") stays as it is; -1 takes a limit
+    /// away, and a `pids.limit` of 0 is one. What is changed is kept: the next update goes on from it.
+    /// Of `devices` the list as a whole replaces the one before.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`] if the container has stopped; otherwise which value of which field the
+    /// kernel does not take. Values that had been changed by then are changed back to those of the
+    /// config or the update before.
+    pub fn update(&self, resources: &LinuxResources) -> Result<()> {
+        update::update(self, resources)
     }
 
     /// All processes in the container's cgroup and below it, by their pids in the caller's pid

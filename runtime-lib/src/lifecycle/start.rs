@@ -6,7 +6,8 @@ use nix::errno::Errno;
 use oci_spec::runtime::Spec;
 
 use super::hooks::HookContext;
-use super::{Container, files, init_pidfd, status_name};
+use super::{Container, files, init_pidfd, limits, status_name};
+use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::launch::{died_as_executor, receive_start};
 use crate::plan::HookKind;
@@ -37,7 +38,8 @@ pub(super) fn start(container: &Container) -> Result<()> {
         }
         return Err(e);
     }
-    release(&entry, &spec, record.pid)?;
+    release(&entry, &spec, record.pid)
+        .map_err(|e| limits::explain_death(e, &Cgroup::open(record.cgroup.clone())))?;
     for failed in hooks.run_all(HookKind::Poststart) {
         container.runtime.warn(&failed.to_string());
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{LinuxResources, Process, Spec};
 
 use super::parse::{Parsed, parse_document};
 use super::{Bundle, config_error, root_path};
@@ -32,6 +32,21 @@ pub(crate) fn load(bundle_dir: &Path) -> Result<Bundle> {
 /// [`Error::Config`](crate::Error::Config) naming the file and the field.
 pub fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
     parse_document(&read(path)?, path).map(|parsed| (parsed.value, parsed.warnings))
+}
+
+/// Reads the resources of an update, in the form of `linux.resources`, from a file or a pipe; `name` is
+/// what it is called in errors.
+///
+/// # Errors
+/// [`Error::Config`](crate::Error::Config) naming the field.
+pub fn read_resources(input: impl Read, name: &Path) -> Result<LinuxResources> {
+    let mut raw = Vec::new();
+    let read = input.take(MAX_SIZE + 1).read_to_end(&mut raw);
+    read.map_err(|e| config_error(name, "", &format!("cannot be read: {}", io_text(&e))))?;
+    if raw.len() as u64 > MAX_SIZE {
+        return Err(config_error(name, "", "larger than 16 MiB"));
+    }
+    parse_document(&raw, name).map(|parsed| parsed.value)
 }
 
 fn absolute(dir: &Path) -> Result<PathBuf> {

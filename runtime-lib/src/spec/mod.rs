@@ -9,11 +9,13 @@
 //! - `process.user` is required there, but neither in the schema nor by runc;
 //! - `"seccomp": {}` means "no filter" to runc and lacks `defaultAction` there.
 //!
+//! Besides, a `pids.limit` of 0 is told from an absent one, see [`mod@pids`].
+//!
 //! What it does not make up for, so that later stages must know it:
 //!
 //! - Go writes unset strings as `""`: `Some("")` of a hostname, path or label means unset
 //!   ([`namespace()`] hides that for namespace paths);
-//! - `pids.limit`, `hugepageLimits[].limit` (an `i64` here, `uint64` in Go), device numbers and
+//! - `hugepageLimits[].limit` (an `i64` here, `uint64` in Go), device numbers and
 //!   mapping fields are plain integers: absent and 0 are the same;
 //! - capability names are read in any case and with any number of `CAP_`, into an unordered set;
 //! - keys are matched exactly (Go ignores case), a duplicate key of a struct is an error, a duplicate
@@ -26,6 +28,7 @@ mod id_mapped;
 mod load;
 mod mount_options;
 mod parse;
+mod pids;
 mod repair;
 mod sysctl;
 mod view;
@@ -38,7 +41,7 @@ use crate::error::Error;
 
 pub(crate) use id_mapped::{IdMapped, Mapping, id_mapped};
 pub(crate) use load::load;
-pub use load::load_process;
+pub use load::{load_process, read_resources};
 pub(crate) use mount_options::MountOptions;
 pub use mount_options::mount_options;
 pub(crate) use parse::parse;

@@ -3,26 +3,42 @@
 
 use std::path::Path;
 
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{LinuxResources, Process, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::Track;
 
-use super::{config_error, repair};
+use super::{config_error, pids, repair};
 use crate::error::Result;
 
 /// The root of a document that has a `process` object somewhere.
 pub(super) trait Document: DeserializeOwned {
     /// JSON pointer to the `process` object.
     const PROCESS: &'static str;
+
+    /// Takes out what reads as something although it is unset.
+    fn settle(&mut self, _raw: &[u8]) {}
 }
 
 impl Document for Spec {
     const PROCESS: &'static str = "/process";
+
+    fn settle(&mut self, raw: &[u8]) {
+        pids::settle_spec(self, raw);
+    }
 }
 
 impl Document for Process {
     const PROCESS: &'static str = "";
+}
+
+impl Document for LinuxResources {
+    /// There is none.
+    const PROCESS: &'static str = "/process";
+
+    fn settle(&mut self, raw: &[u8]) {
+        pids::settle_resources(self, raw);
+    }
 }
 
 /// A document and what was forgiven in it.
@@ -53,6 +69,10 @@ pub(super) fn parse_document<T: Document>(raw: &[u8], file: &Path) -> Result<Par
         .or_else(|_| strict(raw))
         .map(|value| Parsed { value, warnings: Vec::new() })
         .or_else(|fault| if fault.shape { forgiving(raw, fault) } else { Err(fault) })
+        .map(|mut parsed: Parsed<T>| {
+            parsed.value.settle(raw);
+            parsed
+        })
         .map_err(|fault| config_error(file, &fault.field, &fault.problem))
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
 use super::{State, Status};
@@ -47,6 +48,9 @@ pub(crate) struct Record {
     /// The config has poststop hooks.
     #[serde(default)]
     pub(crate) poststop: bool,
+    /// What limits it since the first update; before, the config's `linux.resources` does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resources: Option<LinuxResources>,
 }
 
 impl Record {
@@ -125,6 +129,7 @@ pub(super) fn sample(id: &str) -> Record {
         namespaces: vec!["pid".into()],
         own_keyring: false,
         poststop: false,
+        resources: None,
     }
 }
 

@@ -73,7 +73,6 @@ const CHECKS: &[(&str, Check)] = &[
     ("process, not yet", not_yet::spec_process),
     ("mounts, not yet", not_yet::mounts),
     ("linux, not yet", not_yet::linux),
-    ("resources, not yet", not_yet::resources),
     ("vm, not yet", not_yet::vm),
 ];
 

@@ -1,0 +1,57 @@
+//! update: other limits for a container that is there.
+
+use oci_spec::runtime::LinuxResources;
+
+use super::limits::{resources_of, spares_devices};
+use super::start::{frozen_config, record_of};
+use super::{Container, Runtime};
+use crate::cgroup::resources::{self, Target};
+use crate::cgroup::{Paths, devices};
+use crate::error::{Error, Result};
+use crate::state::{Status, status};
+
+/// The document of updates, for messages.
+const DOCUMENT: &str = "update";
+
+pub(super) fn update(container: &Container, wanted: &LinuxResources) -> Result<()> {
+    let entry = container.entry()?;
+    let lock = entry.lock()?;
+    let mut record = record_of(&entry)?;
+    if status(&entry, Some(&record), Some(&lock))? == Status::Stopped {
+        return Err(Error::NotRunning);
+    }
+    let old = match record.resources.take() {
+        Some(earlier) => earlier,
+        None => resources_of(&frozen_config(&entry)?).cloned().unwrap_or_default(),
+    };
+    let new = resources::merged(&old, wanted);
+    let target = Target { mode: record.cgroup.mode, fresh: false, document: DOCUMENT };
+    let settings = resources::compile(&resources::widened(wanted, &new), target)?;
+    let paths = &record.cgroup;
+    let applied = update_devices(&container.runtime, paths, &old, &new)
+        .and_then(|()| resources::apply(paths, &settings));
+    if let Err(e) = applied {
+        let _ = update_devices(&container.runtime, paths, &new, &old);
+        if let Ok(before) = resources::compile(&old, target) {
+            resources::restore(paths, &before, &settings);
+        }
+        return Err(e);
+    }
+    record.resources = Some(new);
+    entry.write_record(&record)
+}
+
+/// Rules that stay as they are, as engines send them along, are not written again: on v1 nothing would
+/// be allowed for a moment, and others may have added devices (runc leaves devices alone for that).
+fn update_devices(
+    runtime: &Runtime,
+    paths: &Paths,
+    old: &LinuxResources,
+    new: &LinuxResources,
+) -> Result<()> {
+    if new.devices() == old.devices() {
+        return Ok(());
+    }
+    let rules = new.devices().as_deref().unwrap_or_default();
+    devices::apply(paths, rules, spares_devices(&runtime.host()))
+}
