@@ -64,7 +64,7 @@ fn json_file(path: PathBuf) -> Value {
 fn help_is_as_reviewed() {
     let verbs = [
         "create", "delete", "events", "exec", "features", "kill", "list", "pause", "plan", "ps",
-        "resume", "run", "spec", "start", "state",
+        "resume", "run", "spec", "start", "state", "update",
     ];
     let (status, all, _) = teu(&["--help"]);
     assert_eq!(status, 0);

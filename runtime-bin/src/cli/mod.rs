@@ -3,6 +3,7 @@
 //! Two steps: the flags before the verb, then the verb's own. In between the log is opened, so that
 //! a wrong use of a verb is logged where the caller looks.
 
+mod bytes;
 pub mod create;
 pub mod delete;
 mod duration;
@@ -22,6 +23,7 @@ pub mod signal;
 pub mod spec;
 pub mod start;
 pub mod state;
+pub mod update;
 mod usage;
 pub mod user;
 
@@ -133,6 +135,7 @@ pub enum Verb {
     Spec(spec::Spec),
     Start(start::Start),
     State(state::State),
+    Update(update::Update),
 }
 
 /// What was typed: either a question about teu itself, or what it was meant for.
@@ -178,6 +181,7 @@ pub fn verb(words: &[OsString]) -> Result<Parsed<Verb>, Failure> {
         "spec" => one(name, words, Verb::Spec),
         "start" => one(name, words, Verb::Start),
         "state" => one(name, words, Verb::State),
+        "update" => one(name, words, Verb::Update),
         "help" | "h" => help_on(words.get(1)),
         _ => Err(usage::unknown_verb(name)),
     }

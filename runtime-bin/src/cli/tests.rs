@@ -158,8 +158,39 @@ fn execs_flags() {
 }
 
 #[test]
+fn updates_flags() {
+    let update = |line: &str| match verb(line) {
+        Verb::Update(args) => args,
+        other => panic!("{other:?}"),
+    };
+    let args = update(
+        "teu update --memory 50M --memory-swap -1 --cpu-quota -1 --pids-limit -1 id --cpu-period= \
+         --cpuset-cpus 0-1 --blkio-weight 10",
+    );
+    assert_eq!(args.limits.memory, Some(update::Value(Some(50 << 20))));
+    assert_eq!(args.limits.memory_swap, Some(update::Value(Some(-1))));
+    assert_eq!(args.limits.cpu_quota, Some(update::Value(Some(-1))));
+    assert_eq!(args.limits.pids_limit, Some(update::Value(Some(-1))));
+    assert_eq!(args.limits.cpu_period, Some(update::Value(None)));
+    assert_eq!((args.limits.cpuset_cpus.as_str(), args.resources()), ("0-1", None));
+    assert_eq!(update("teu update -r - id").resources(), Some("-".into()));
+    assert_eq!(update("teu update --resources=- id").resources(), Some("-".into()));
+    for (flag, value) in [
+        ("memory", "5x"),
+        ("cpu-share", "-1"),
+        ("cpu-quota", "1.5"),
+        ("blkio-weight", "65536"),
+        ("pids-limit", "many"),
+    ] {
+        let text = message(&format!("teu update --{flag} {value} id"));
+        assert!(text.contains(&format!("--{flag} ")), "{text}");
+    }
+}
+
+#[test]
 fn the_number_of_arguments_is_complained_about_in_runcs_words() {
-    for name in ["create", "run", "start", "state", "delete", "events", "pause", "resume"] {
+    let one = ["create", "run", "start", "state", "delete", "events", "pause", "resume", "update"];
+    for name in one {
         let wanted = format!("teu: {name:?} requires exactly 1 argument(s)");
         assert_eq!(message(&format!("teu {name}")), wanted);
         assert_eq!(message(&format!("teu {name} a b")), wanted);

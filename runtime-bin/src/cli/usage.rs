@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::failure::Failure;
 
 /// Verbs of runc that teu does not have yet.
-const LATER: [&str; 3] = ["checkpoint", "restore", "update"];
+const LATER: [&str; 2] = ["checkpoint", "restore"];
 
 /// Turns clap's error into one line and the verb's usage.
 pub fn failure(verb: &str, error: &clap::Error) -> Failure {

@@ -17,6 +17,7 @@ mod setup;
 mod spec;
 mod start;
 mod state;
+mod update;
 
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ pub fn run(verb: Verb, context: &Context<'_>) -> Result<u8, Failure> {
         Verb::Spec(args) => spec::run(&args).map(|()| 0),
         Verb::Start(args) => start::run(&args, context).map(|()| 0),
         Verb::State(args) => state::run(&args, context).map(|()| 0),
+        Verb::Update(args) => update::run(&args, context).map(|()| 0),
     }
 }
 
