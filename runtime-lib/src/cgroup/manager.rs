@@ -15,11 +15,21 @@ use super::inherit::{enable_controllers, inherit_cpuset};
 use super::layout::Mode;
 use super::paths::{Paths, Place};
 use super::remove::{Made, remove_dirs, remove_empty, remove_made};
-use super::{kill, oom_kill, tree};
+use super::{kill, oom, tree};
 use crate::error::{Error, Result};
 
 const FREEZE_PATIENCE: Duration = Duration::from_secs(10);
 const LIST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where a process joins a v1 hierarchy.
+#[derive(Debug)]
+pub(crate) struct TasksFile {
+    pub(crate) path: PathBuf,
+    /// The container can do without it.
+    pub(crate) dispensable: bool,
+    /// Processes in it may be limited in number.
+    pub(crate) counted: bool,
+}
 
 /// A container's directories in all hierarchies.
 #[derive(Debug)]
@@ -141,9 +151,13 @@ impl Cgroup {
         remove_made(std::mem::take(&mut self.made));
     }
 
-    /// The `tasks` file of every v1 hierarchy, and whether the container can do without it.
-    pub(crate) fn tasks(&self) -> Vec<(PathBuf, bool)> {
-        let of = |place: &Place| (place.dir.join("tasks"), self.can_do_without(place));
+    /// The `tasks` file of every v1 hierarchy.
+    pub(crate) fn tasks(&self) -> Vec<TasksFile> {
+        let of = |place: &Place| TasksFile {
+            path: place.dir.join("tasks"),
+            dispensable: self.can_do_without(place),
+            counted: place.has("pids"),
+        };
         self.paths.v1.iter().map(of).collect()
     }
 
@@ -162,7 +176,7 @@ impl Cgroup {
 
     /// Whether the kernel killed one of its processes for want of memory.
     pub(crate) fn had_oom_kill(&self) -> bool {
-        oom_kill::count(&self.paths) > 0
+        oom::has_killed(&self.paths)
     }
 
     /// Signals every process in it and below it. With SIGKILL it is thawed, and processes that

@@ -209,8 +209,8 @@ fn real_the_tasks_files_move_a_single_threaded_process() {
     let unified = real.0.unified_fd().unwrap();
     assert_eq!(unified.is_some(), real.0.paths().unified.is_some());
     let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-    for (file, _) in tasks {
-        fs::write(file, child.id().to_string()).unwrap();
+    for file in tasks {
+        fs::write(file.path, child.id().to_string()).unwrap();
     }
     let joined = fs::read_to_string(format!("/proc/{}/cgroup", child.id())).unwrap();
     child.kill().unwrap();

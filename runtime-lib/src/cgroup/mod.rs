@@ -20,7 +20,6 @@ mod kill;
 mod layout;
 mod manager;
 mod oom;
-mod oom_kill;
 mod paths;
 mod remove;
 pub(crate) mod resources;

@@ -110,6 +110,16 @@ fn kills(files: &Files) -> Result<Option<u64>> {
     Ok(events.and_then(|events| events.get("oom_kill").copied()))
 }
 
+/// Whether a process of the container has been killed for want of memory. Not, if that is not known.
+pub(super) fn has_killed(paths: &Paths) -> bool {
+    let (dir, file) = match paths.mode {
+        Mode::V1 => (paths.v1_dir("memory"), CONTROL),
+        Mode::V2 => (paths.unified.as_ref().map(|place| place.dir.as_path()), EVENTS),
+    };
+    let table = dir.and_then(|dir| Files::open(dir).ok()?.table(file).ok()?);
+    table.is_some_and(|table| table.get("oom_kill").is_some_and(|count| *count > 0))
+}
+
 /// A cgroup that goes away between open and read is as good as gone before.
 fn there<T>(read: Result<Option<T>>) -> Result<Option<T>> {
     match read {
@@ -152,6 +162,21 @@ mod tests {
         }
         fs::remove_file(dir.path().join(EVENTS)).unwrap();
         assert!(!watch.take().unwrap(), "gone");
+    }
+
+    #[test]
+    fn a_kill_is_known_on_both_versions() {
+        let dir = tempfile::tempdir().unwrap();
+        let place =
+            Place { controllers: vec!["memory".into()], mount: "/".into(), dir: dir.path().into() };
+        let v1 = Paths { v1: vec![place], ..Paths::default() };
+        assert!(!has_killed(&v1) && !has_killed(&v2(dir.path())) && !has_killed(&Paths::default()));
+        for (kills, expected) in [(0, false), (2, true)] {
+            let control = format!("oom_kill_disable 0\nunder_oom 0\noom_kill {kills}\n");
+            fs::write(dir.path().join(CONTROL), control).unwrap();
+            fs::write(dir.path().join(EVENTS), format!("max 1\noom_kill {kills}\n")).unwrap();
+            assert_eq!((has_killed(&v1), has_killed(&v2(dir.path()))), (expected, expected));
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use crate::plan::Builder;
 use crate::plan::op::{Op, Slot};
+use crate::plan::{Builder, RuntimeStep};
 
 /// What the plan has to know of the container's cgroups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) struct Tasks {
     pub path: PathBuf,
     /// Rootless: the container may do without it where permissions forbid it.
     pub dispensable: bool,
+    /// Processes in it may be limited in number.
+    pub counted: bool,
 }
 
 /// A v1 hierarchy.
@@ -40,11 +42,14 @@ pub(crate) struct Hierarchy {
 /// `cgroup.procs`: the same for a process of one thread, but without the lock that keeps all the
 /// machine's processes from forking, for which the kernel waits out an RCU grace period (10 ms where
 /// nobody did so lately).
-pub(super) fn join(plan: &mut Builder, shape: &CgroupShape) {
+pub(super) fn join(plan: &mut Builder, shape: &CgroupShape, who: Joining) {
     const DENIED: [u8; 3] = [1, 13, 30]; // EPERM, EACCES, EROFS
     plan.origin("linux.cgroupsPath");
     let data = plan.bytes("0");
-    for Tasks { path, dispensable } in &shape.tasks {
+    for Tasks { path, dispensable, counted } in &shape.tasks {
+        if *counted && who == Joining::Stage {
+            continue;
+        }
         let path = plan.text(path.as_os_str().as_bytes());
         let write = Op::WriteFile { dir: Slot::CWD, path, data };
         if *dispensable {
@@ -54,4 +59,28 @@ pub(super) fn join(plan: &mut Builder, shape: &CgroupShape) {
         }
     }
     plan.origin("");
+}
+
+/// Who joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joining {
+    /// The container's process.
+    Process,
+    /// One that will clone the container's process. Where processes are counted it would be one too
+    /// many: in a container that has as many as it may, but one, the clone would fail.
+    Stage,
+}
+
+impl Joining {
+    pub(super) fn of(stage: bool) -> Self {
+        if stage { Self::Stage } else { Self::Process }
+    }
+}
+
+/// The runtime puts the clone where the stage has not been.
+pub(super) fn join_clone(plan: &mut Builder, shape: &CgroupShape) {
+    for Tasks { path, dispensable, .. } in shape.tasks.iter().filter(|tasks| tasks.counted) {
+        let (path, dispensable) = (path.clone(), *dispensable);
+        plan.runtime(RuntimeStep::JoinCgroup { path, dispensable });
+    }
 }

@@ -122,12 +122,13 @@ fn enter(
         let reason = "a container without its own mount namespace cannot be entered";
         return Err(Error::unsupported("linux.namespaces", reason));
     }
+    let stage_needed = flags & (CLONE_NEWPID | CLONE_NEWTIME) != 0;
     let into_cgroup = exec.is_some_and(|request| request.cgroup.into_cgroup);
     plan.runtime(RuntimeStep::Launch { flags: 0, into_cgroup });
     let oom_score_adj = exec.and_then(|request| request.process.oom_score_adj());
     process::prologue(plan, oom_score_adj, Dumpable::Never);
     if let Some(request) = exec {
-        cgroup::join(plan, request.cgroup);
+        cgroup::join(plan, request.cgroup, cgroup::Joining::of(stage_needed));
     }
     plan.origin("linux.namespaces");
     let ns = plan.input(Source::Pidfd);
@@ -136,8 +137,8 @@ fn enter(
     // Before the clone: what will be seen inside holds no descriptor of the host's.
     process::seal(plan, pinned, exec.map_or(0, |request| request.preserve_fds));
     plan.origin("linux.namespaces");
-    if flags & (CLONE_NEWPID | CLONE_NEWTIME) != 0 {
-        namespaces::clone(plan, 0);
+    if stage_needed {
+        namespaces::clone(plan, 0, exec.map(|request| request.cgroup));
     }
     if flags & CLONE_NEWUSER != 0 {
         namespaces::root_ids(plan, Setgroups::of(host));

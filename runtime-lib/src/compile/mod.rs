@@ -119,12 +119,13 @@ impl Compiler<'_> {
         process::prologue(&mut self.plan, process.and_then(Process::oom_score_adj), dumpable);
         // Cgroups first: what follows is accounted to the container, and a new cgroup namespace
         // has the cgroup its creator is in as its root (cgroup_namespaces(7)).
-        cgroup::join(&mut self.plan, self.request.cgroup);
+        let joining = cgroup::Joining::of(stage_needed);
+        cgroup::join(&mut self.plan, self.request.cgroup, joining);
         mounts::make_early(self, entries);
         namespaces::join(&mut self.plan, &self.namespaces, self.request.host);
         if stage_needed {
             self.plan.origin("linux.namespaces");
-            namespaces::clone(&mut self.plan, new);
+            namespaces::clone(&mut self.plan, new, Some(self.request.cgroup));
         }
         namespaces::become_root(&mut self.plan, self.request.spec, self.request.host);
         namespaces::unshare_cgroup(&mut self.plan, &self.namespaces);

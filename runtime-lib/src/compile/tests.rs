@@ -45,12 +45,14 @@ fn cgroups(name: &str) -> CgroupShape {
         options: option.split(',').map(str::to_owned).collect(),
         path: PathBuf::from(format!("/sys/fs/cgroup/{name}/c")),
     };
+    let tasks = |name: &str, dispensable| Tasks {
+        path: format!("/sys/fs/cgroup/{name}/c/tasks").into(),
+        dispensable,
+        counted: name == "pids",
+    };
     CgroupShape {
         into_cgroup: false,
-        tasks: vec![
-            Tasks { path: "/sys/fs/cgroup/cpu,cpuacct/c/tasks".into(), dispensable: false },
-            Tasks { path: "/sys/fs/cgroup/systemd/c/tasks".into(), dispensable: true },
-        ],
+        tasks: vec![tasks("cpu,cpuacct", false), tasks("pids", false), tasks("systemd", true)],
         hierarchies: vec![
             hierarchy("cpu,cpuacct", "cpu,cpuacct"),
             hierarchy("systemd", "name=systemd"),

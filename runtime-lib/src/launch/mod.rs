@@ -21,6 +21,7 @@ pub(crate) use hook::{HookRun, run as run_hook};
 pub(crate) use userns::user_namespaces;
 
 use crate::error::{Error, Result};
+use crate::fdio;
 use crate::plan::op::signal as meeting;
 use crate::plan::record::Record;
 use crate::plan::{HookKind, Plan, RuntimeStep};
@@ -134,6 +135,12 @@ impl Drive<'_> {
             RuntimeStep::Await(meeting::BORN) => self.await_birth(),
             RuntimeStep::Await(number) => self.await_signal(*number).map(drop),
             RuntimeStep::Answer(number) => self.answer(*number),
+            RuntimeStep::JoinCgroup { path, dispensable } => {
+                match fdio::write(path, self.child()?.pid.to_string().as_bytes()) {
+                    Err(Errno::EPERM | Errno::EACCES | Errno::EROFS) if *dispensable => Ok(()),
+                    done => done.map_err(|e| Error::system("write a pid to", path.display(), e)),
+                }
+            }
             RuntimeStep::WriteIdMaps(maps) => {
                 let child = self.child()?;
                 idmap::write(child.pid, child.pidfd().ok_or_else(gone)?, maps, "linux")
@@ -332,7 +339,9 @@ fn launch_error(e: Errno) -> Error {
         }
         Errno::EPERM => error.with_hint("new namespaces need CAP_SYS_ADMIN or a user namespace"),
         Errno::EAGAIN => error.with_hint("process limit reached"),
+        Errno::ENOMEM => error.with_hint("memory limit too low?"),
         Errno::ENOSYS => error.with_hint("Linux 5.14 or newer is needed"),
+        Errno::EOPNOTSUPP => error.with_hint("a cgroup above the container's has processes in it"),
         Errno::EBUSY => error.with_hint("the cgroup has controllers enabled for its children"),
         _ => error,
     }

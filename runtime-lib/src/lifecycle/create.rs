@@ -294,10 +294,14 @@ fn shape(layout: &Layout, cgroup: &Cgroup) -> CgroupShape {
 
 /// How a process gets into the cgroups.
 pub(super) fn joining(cgroup: &Cgroup) -> CgroupShape {
-    let tasks = cgroup.tasks().into_iter();
+    let tasks = cgroup.tasks().into_iter().map(|file| Tasks {
+        path: file.path,
+        dispensable: file.dispensable,
+        counted: file.counted,
+    });
     CgroupShape {
         into_cgroup: cgroup.paths().unified.is_some(),
-        tasks: tasks.map(|(path, dispensable)| Tasks { path, dispensable }).collect(),
+        tasks: tasks.collect(),
         hierarchies: Vec::new(),
     }
 }

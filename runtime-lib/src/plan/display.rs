@@ -117,6 +117,10 @@ impl fmt::Display for RuntimeText<'_> {
             }
             RuntimeStep::Await(number) => write!(f, "await {}", signal_name(*number)),
             RuntimeStep::Answer(number) => write!(f, "answer {}", signal_name(*number)),
+            RuntimeStep::JoinCgroup { path, dispensable } => {
+                let skip = if *dispensable { " on EPERM|EACCES|EROFS: skip" } else { "" };
+                write!(f, "join {}{skip}", path.display())
+            }
             RuntimeStep::WriteIdMaps(maps) => {
                 write!(f, "write_id_maps {maps}")
             }

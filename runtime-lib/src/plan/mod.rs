@@ -80,6 +80,8 @@ pub(crate) enum RuntimeStep {
     Await(u16),
     /// Lets the executor go on.
     Answer(u16),
+    /// The init's pid into a v1 `tasks` file.
+    JoinCgroup { path: PathBuf, dispensable: bool },
     /// /proc/PID/{uid_map,gid_map,setgroups}.
     WriteIdMaps(IdMaps),
     /// Runs the hooks of one kind, in the runtime's or the container's namespaces.

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 
 use super::refusal::{self, Attempt};
 use super::{Missing, Setting, Settings, UsageCheck};
+use crate::cgroup::files::Files;
 use crate::cgroup::layout::Mode;
 use crate::cgroup::paths::Paths;
 use crate::error::{Error, Result};
@@ -59,8 +60,7 @@ fn check_usage(paths: &Paths, check: &UsageCheck) -> Result<()> {
 
 /// A file with one number.
 pub(super) fn number(dir: &Path, file: &str) -> Option<u64> {
-    let data = fdio::read_short(nix::fcntl::AT_FDCWD, &dir.join(file)).ok()?;
-    std::str::from_utf8(&data).ok()?.trim().parse().ok()
+    Files::open(dir).ok()?.number(file).ok()?
 }
 
 struct Writer<'a> {

@@ -18,6 +18,14 @@ pub(super) fn compile(memory: &LinuxMemory, to: &mut Settings) -> Result<()> {
         let reason = "memory is always accounted hierarchically since Linux 5.11";
         return Err(Error::unsupported("linux.resources.memory.useHierarchy", reason));
     }
+    let limits = |value: Option<i64>| value.is_some_and(|bytes| bytes > 0);
+    // The file is there on v1, and writes to it succeed without any effect.
+    #[allow(deprecated)] // It is refused.
+    if limits(memory.kernel()) {
+        let reason =
+            "kernel memory has no limit of its own since Linux 5.16: memory.limit counts it";
+        return Err(Error::unsupported("linux.resources.memory.kernel", reason));
+    }
     if to.is_v1() { v1(memory, to) } else { v2(memory, to) }
 }
 
@@ -30,8 +38,6 @@ fn v1(memory: &LinuxMemory, to: &mut Settings) -> Result<()> {
     }
     bytes(to, "memory.swap", "memory.memsw.limit_in_bytes", swap)?;
     bytes(to, "memory.reservation", "memory.soft_limit_in_bytes", memory.reservation())?;
-    #[allow(deprecated)] // The kernel says what it thinks of it.
-    bytes(to, "memory.kernel", "memory.kmem.limit_in_bytes", memory.kernel())?;
     bytes(to, "memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", memory.kernel_tcp())?;
     match memory.disable_oom_killer() {
         Some(true) => to.push(MEMORY, "memory.disableOOMKiller", "memory.oom_control", 1),
@@ -81,10 +87,7 @@ fn v2(memory: &LinuxMemory, to: &mut Settings) -> Result<()> {
 
 fn v1_only(memory: &LinuxMemory, to: &Settings) -> Result<()> {
     let limits = |value: Option<i64>| value.is_some_and(|bytes| bytes > 0);
-    #[allow(deprecated)] // It is refused.
-    let kernel = memory.kernel();
     for (field, wanted) in [
-        ("memory.kernel", limits(kernel)),
         ("memory.kernelTCP", limits(memory.kernel_tcp())),
         ("memory.swappiness", swappiness(memory, to)?.is_some()),
         ("memory.disableOOMKiller", memory.disable_oom_killer() == Some(true)),

@@ -138,6 +138,9 @@ fn known(file: &str, errno: Errno) -> Option<&'static str> {
         ("blkio.weight" | "blkio.weight_device", Errno::ENOENT) => {
             "weights need the I/O scheduler BFQ"
         }
+        ("io.weight" | "io.bfq.weight", Errno::EOPNOTSUPP) => {
+            "the device has an I/O scheduler that does not weigh"
+        }
         ("io.weight", Errno::ENOENT) => "weights need the I/O scheduler BFQ or blk-iocost",
         ("memory.memsw.limit_in_bytes" | "memory.swap.max", Errno::ENOENT) => {
             "this kernel does not account swap"
@@ -146,9 +149,6 @@ fn known(file: &str, errno: Errno) -> Option<&'static str> {
             "memory+swap limit should be >= memory limit"
         }
         ("memory.limit_in_bytes", Errno::EINVAL) => "the limit of memory+swap is lower",
-        ("memory.kmem.limit_in_bytes", _) => {
-            "kernel memory has no limit of its own since Linux 5.16: memory.limit counts it"
-        }
         (file, Errno::EINVAL) if cfs(file) => {
             "periods are from 1 ms to 1 s, quotas from 1 ms on and as the parent cgroup has them at \
              most, a burst is no more than the quota"

@@ -64,7 +64,6 @@ fn a_new_cgroup_needs_no_absence_of_limits() {
         "pids.max=max",
         "memory.limit_in_bytes=-1",
         "memory.memsw.limit_in_bytes=-1",
-        "memory.kmem.limit_in_bytes=-1",
         "memory.oom_control=0",
         "cpu.cfs_burst_us=0",
         "cpu.cfs_quota_us=-1",
@@ -119,7 +118,7 @@ fn memory_that_makes_no_sense() {
         (r#""swappiness": 101"#, NEW_V1, "invalid memory swappiness value: 101 (valid range"),
         (r#""swappiness": 60"#, NEW_V2, "memory.swappiness: cgroup v1 only"),
         (r#""disableOOMKiller": true"#, NEW_V2, "memory.disableOOMKiller: cgroup v1 only"),
-        (r#""kernel": 5"#, NEW_V2, "memory.kernel: cgroup v1 only"),
+        (r#""kernel": 5"#, NEW_V1, "memory.kernel: kernel memory has no limit of its own"),
         (r#""kernelTCP": 5"#, NEW_V2, "memory.kernelTCP: cgroup v1 only"),
         (r#""useHierarchy": false"#, NEW_V1, "hierarchically since Linux 5.11"),
     ] {
