@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::cgroup::Cgroup;
 use crate::command::wait_until;
 use crate::outcome::Outcome;
 use crate::{Bundle, Report};
@@ -33,6 +34,12 @@ impl<'a> Container<'a> {
     /// A verb on this container.
     pub fn verb(&self, verb: &str, flags: &[&str]) -> Outcome {
         self.bundle.verb(verb).args(flags).arg(self.bundle.id()).run()
+    }
+
+    /// Its cgroup.
+    #[track_caller]
+    pub fn cgroup(&self) -> Cgroup {
+        Cgroup::of(self.pid())
     }
 
     /// `start`.

@@ -352,6 +352,74 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc],
         "ends on cgroup v1 when the cgroup is removed, not when the container stops",
     ),
+    // Limits
+    differ(
+        "pids-zero",
+        &[Runc, Crun],
+        "takes a pids.limit of 0 for none; it has been a limit since version 1.3 of the specification",
+    ),
+    differ(
+        "exec-pids",
+        &[Runc],
+        "is of several threads when it enters, which crashes it now and then under a low pids.limit",
+    ),
+    differ(
+        "kernel-memory",
+        &[Runc, Crun],
+        "lets memory.kernel pass, which has no effect on any kernel since 5.16",
+    ),
+    differ(
+        "cpu-weight",
+        &[Runc, Crun],
+        "converts cpu.shares to cpu.weight by the older, linear formula (cgroup v2)",
+    ),
+    differ("cpu-idle", &[Runc], "does not know cpu.idle in this version"),
+    differ("failed-limit", &[Crun], "leaves cgroups behind when a limit cannot be set at create"),
+    differ("cpu-burst", &[Runc, Crun], "does not know cpu.burst in this version"),
+    differ(
+        "block-weight",
+        &[Crun],
+        "knows the weights of CFQ alone, which left the kernel in Linux 5.0 (cgroup v1)",
+    ),
+    differ("hugetlb-rsvd", &[Runc, Crun], "does not limit reserved huge pages in this version"),
+    differ(
+        "unified-lines",
+        &[Runc, Crun],
+        "writes all lines of a unified value at once, which the kernel refuses",
+    ),
+    differ("unified-v1", &[Crun], "ignores linux.resources.unified on cgroup v1"),
+    differ("v1-only", &[Runc], "ignores what cgroup v2 does not have"),
+    differ("missing-controller", &[Crun], "ignores limits of controllers that are not mounted"),
+    differ("rootless-limits", &[Crun], "ignores limits that an ordinary user has no cgroup for"),
+    differ("update-stopped", &[Crun], "reports success for a container that has stopped"),
+    differ("update-units", &[Crun], "takes plain bytes alone for amounts of memory"),
+    differ("update-unlimited", &[Crun], "cannot take a limit away by -1"),
+    differ(
+        "update-quota-alone",
+        &[Crun],
+        "takes an update of the period alone for one to no quota (cgroup v2)",
+    ),
+    differ(
+        "update-forgets-quota",
+        &[Runc, Crun],
+        "forgets the quota at an update of something else: the next period takes it away (cgroup v2)",
+    ),
+    differ(
+        "update-rollback",
+        &[Runc, Crun],
+        "leaves values changed that were written before one that failed",
+    ),
+    differ(
+        "check-before-update",
+        &[Runc, Crun],
+        "does not know memory.checkBeforeUpdate in this version",
+    ),
+    differ(
+        "update-devices",
+        &[Runc, Crun],
+        "leaves device rules as they are whatever is asked (runc), or sets all anew and takes away \
+         what others have added (crun)",
+    ),
 ];
 
 /// Whether the runtime under test is listed for this difference; says so.

@@ -1,6 +1,6 @@
 //! What a test needs from the machine: a loud skip, or a failure where the need is named in `TEU_TEST_REQUIRE`.
 
-use crate::Runtime;
+use crate::{Runtime, cgroup};
 
 /// Skips the test, with a line on stderr, unless every named need is there.
 ///
@@ -66,7 +66,22 @@ fn missing(need: &str) -> Option<String> {
         "cgroup1" => {
             unless(std::path::Path::new("/sys/fs/cgroup/devices").exists(), "no v1 hierarchies")
         }
-        "cgroup2" => unless(crate::cgroup::is_v2(), "cgroup v2 does not rule"),
+        "cgroup2" => unless(cgroup::is_v2(), "cgroup v2 does not rule"),
+        "disk" => unless(cgroup::a_disk().is_some(), "there is no disk"),
+        "realtime" => {
+            let file = std::path::Path::new("/sys/fs/cgroup/cpu/cpu.rt_runtime_us");
+            unless(file.exists(), "the kernel has no realtime groups on v1")
+        }
+        "block-weight" => {
+            let ours = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
+            let dirs = ours.map(|entry| entry.path());
+            let weighs = dirs.into_iter().any(|dir| {
+                ["blkio.bfq.io_serviced", "blkio.weight", "io.bfq.weight", "io.weight"]
+                    .iter()
+                    .any(|file| dir.join(file).exists())
+            });
+            unless(weighs, "no I/O scheduler of this kernel weighs")
+        }
         "device-rules" => {
             let v1 = missing("cgroup1");
             v1.and_then(|why| missing("cgroup2").map(|other| format!("{why}, {other}")))

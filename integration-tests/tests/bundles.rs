@@ -9,10 +9,15 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../bundles")
 }
 
-fn run(name: &str, user: Option<u32>) -> Outcome {
+fn sample(name: &str) -> Bundle {
     let text = fs::read_to_string(folder().join(name).join("config.json")).unwrap();
     let mut b = Bundle::new();
     b.edit(|config| *config = serde_json::from_str(&text).unwrap());
+    b
+}
+
+fn run(name: &str, user: Option<u32>) -> Outcome {
+    let mut b = sample(name);
     if let Some(uid) = user {
         b.as_user(uid);
     }
@@ -59,4 +64,17 @@ fn limits_are_found_by_the_process() {
     assert_eq!(report["groups"], serde_json::json!([2000]));
     assert_eq!(report["oom_score_adj"], 500);
     assert_eq!(report["rlimits"]["RLIMIT_NOFILE"], serde_json::json!([64, 128]));
+    assert_eq!(report["cpus"], "0");
+}
+
+#[test]
+fn limits_are_the_kernels() {
+    require!("root");
+    let b = sample("limits");
+    let c = b.start_sleeper();
+    let cgroup = c.cgroup();
+    cgroup.is(("memory.limit_in_bytes", "67108864"), ("memory.max", "67108864"));
+    cgroup.is(("memory.memsw.limit_in_bytes", "67108864"), ("memory.swap.max", "0"));
+    cgroup.is(("cpu.cfs_quota_us", "50000"), ("cpu.max", "50000 100000"));
+    cgroup.is(("pids.max", "16"), ("pids.max", "16"));
 }

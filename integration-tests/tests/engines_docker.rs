@@ -1,5 +1,6 @@
 //! Docker over the runtime: one daemon, what people do with it.
 
+use integration_tests::cgroup::Cgroup;
 use integration_tests::docker::Docker;
 use integration_tests::{differences, require, wait_until};
 
@@ -11,6 +12,7 @@ fn docker_runs_execs_stops_and_removes_containers() {
     errors(&docker);
     settings(&docker);
     a_whole_life(&docker);
+    limits(&docker);
 }
 
 fn output_and_status(docker: &Docker) {
@@ -68,4 +70,20 @@ fn a_whole_life(docker: &Docker) {
     docker.client(&["start", "life"]).run().ok();
     assert_eq!(status(), "running");
     docker.client(&["rm", "-f", "life"]).run().ok();
+}
+
+fn limits(docker: &Docker) {
+    let flags = ["-d", "--name=small", "--memory=64m", "--pids-limit=30", "--cpus=0.5"];
+    docker.run(&flags, &["sleep", "1000"]).ok();
+    let pid = docker.client(&["inspect", "--format={{.State.Pid}}", "small"]).run().ok();
+    let cgroup = Cgroup::of(pid.out().parse().unwrap());
+    cgroup.is(("memory.limit_in_bytes", "67108864"), ("memory.max", "67108864"));
+    cgroup.is(("pids.max", "30"), ("pids.max", "30"));
+    cgroup.is(("cpu.cfs_quota_us", "50000"), ("cpu.max", "50000 100000"));
+    let update = ["update", "--memory=96m", "--memory-swap=200m", "--cpus=0.25", "small"];
+    docker.client(&update).run().ok();
+    cgroup.is(("memory.limit_in_bytes", "100663296"), ("memory.max", "100663296"));
+    cgroup.is(("cpu.cfs_quota_us", "25000"), ("cpu.max", "25000 100000"));
+    cgroup.is(("pids.max", "30"), ("pids.max", "30"));
+    docker.client(&["rm", "-f", "small"]).run().ok();
 }

@@ -40,7 +40,7 @@ const USAGE: &str = "probe COMMAND
   orphan CMD...        die of SIGKILL while a forked CMD goes on
   spawn-children N     fork N sleepers, then sleep
   touch-memory MIB     allocate and touch memory, print how much
-  spin MS              use a processor for so long
+  spin MS              use a processor for so long, print the CPU time that was had
   fork-chain N LEN     N times: fork a child and exit, and so on for LEN generations; then sleep
   save-stdin FILE      write {stdin, args, cwd, env, ns} as JSON to FILE (for hooks)
   hunt-exe PATH        open every other process's executable until PATH runs, then try them all for writing

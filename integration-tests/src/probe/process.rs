@@ -4,7 +4,10 @@
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 
-use nix::sys::signal::{SigHandler, SigSet, Signal, raise, signal};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, raise, signal};
+use nix::sys::time::TimeVal;
+use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
 
 use crate::procfs::signal_name;
@@ -84,14 +87,19 @@ fn orphan(words: &[&str]) -> u8 {
     }
 }
 
+/// If one cannot be forked, those that could are ended.
 fn spawn_children(count: usize) -> u8 {
+    let mut children = Vec::new();
     for _ in 0..count {
         // SAFETY: as in `orphan`.
         match unsafe { fork() } {
             Ok(ForkResult::Child) => return sleep(),
-            Ok(ForkResult::Parent { .. }) => {}
+            Ok(ForkResult::Parent { child }) => children.push(child),
             Err(error) => {
                 println!("{error:?}");
+                for child in children {
+                    let _ = kill(child, Signal::SIGKILL).map(|()| waitpid(child, None));
+                }
                 return 1;
             }
         }
@@ -100,11 +108,14 @@ fn spawn_children(count: usize) -> u8 {
     sleep()
 }
 
+/// What the process used before its exec was the runtime's.
 fn spin(ms: u64) -> u8 {
+    let before = cpu_time();
     let end = std::time::Instant::now() + std::time::Duration::from_millis(ms);
     while std::time::Instant::now() < end {
         std::hint::spin_loop();
     }
+    println!("{}", cpu_time() - before);
     0
 }
 
@@ -142,6 +153,12 @@ fn touch_memory(mib: usize) -> u8 {
     }
     println!("touched {} MiB", block.iter().filter(|b| **b == 1).count() >> 20);
     0
+}
+
+fn cpu_time() -> i64 {
+    let milliseconds = |t: TimeVal| t.tv_sec() * 1000 + t.tv_usec() / 1000;
+    let usage = getrusage(UsageWho::RUSAGE_SELF);
+    usage.map_or(0, |u| milliseconds(u.user_time()) + milliseconds(u.system_time()))
 }
 
 fn subreaper(program: &str, rest: &[&str]) -> u8 {

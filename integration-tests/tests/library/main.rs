@@ -10,6 +10,7 @@ mod drive;
 mod events;
 mod executor_killed;
 mod hammer;
+mod limits;
 mod races;
 mod reaping;
 mod roots;
