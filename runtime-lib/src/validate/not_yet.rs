@@ -3,7 +3,7 @@
 
 use oci_spec::runtime::{Process, Spec};
 
-use super::{Checked, HostLimits, linux_of, list, mounts as mount_checks, text, unsupported};
+use super::{Checked, HostLimits, linux_of, mounts as mount_checks, text, unsupported};
 
 const REASON: &str = "is not supported by this version of teu";
 
