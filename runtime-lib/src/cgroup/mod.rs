@@ -4,7 +4,7 @@
 //! Layout::probe   which hierarchies are mounted where, and where the caller is in them
 //! Paths::resolve  the container's directory in each, from cgroupsPath (pure; kept in the record)
 //! Cgroup          creates, joins, lists, kills, freezes and removes them
-//! devices         the devices controller of v1
+//! devices         device rules: the controller of v1, an eBPF program on v2
 //! stats           what is used, by the files of either version
 //! oom             the notice that memory has run out
 //! resources       all other limits, v1 and v2
