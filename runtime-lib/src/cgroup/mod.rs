@@ -26,7 +26,7 @@ pub(crate) mod resources;
 pub mod stats;
 mod tree;
 
-pub(crate) use layout::Layout;
+pub(crate) use layout::{Layout, Mode};
 pub(crate) use manager::Cgroup;
 pub(crate) use oom::OomWatch;
 pub(crate) use paths::Paths;

@@ -6,7 +6,7 @@ use super::limits::{resources_of, spares_devices};
 use super::start::{frozen_config, record_of};
 use super::{Container, Runtime};
 use crate::cgroup::resources::{self, Target};
-use crate::cgroup::{Paths, devices};
+use crate::cgroup::{Cgroup, Mode, Paths, devices};
 use crate::error::{Error, Result};
 use crate::state::{Status, status};
 
@@ -41,8 +41,9 @@ pub(super) fn update(container: &Container, wanted: &LinuxResources) -> Result<(
     entry.write_record(&record)
 }
 
-/// Rules that stay as they are, as engines send them along, are not written again: on v1 nothing would
-/// be allowed for a moment, and others may have added devices (runc leaves devices alone for that).
+/// Rules that stay as they are, as engines send them along, are not written again: others may have
+/// added devices since (runc leaves devices alone for that). On v1 nothing is allowed while they are
+/// written: no process may notice.
 fn update_devices(
     runtime: &Runtime,
     paths: &Paths,
@@ -53,5 +54,12 @@ fn update_devices(
         return Ok(());
     }
     let rules = new.devices().as_deref().unwrap_or_default();
-    devices::apply(paths, rules, spares_devices(&runtime.host()))
+    let apply = || devices::apply(paths, rules, spares_devices(&runtime.host()));
+    if paths.mode == Mode::V2 || paths.is_frozen()? {
+        return apply();
+    }
+    let cgroup = Cgroup::open(paths.clone());
+    cgroup.freeze()?;
+    let applied = apply();
+    cgroup.thaw().and(applied)
 }
