@@ -138,7 +138,7 @@ impl Linux {
         Self {
             namespaces: &NAMESPACES,
             capabilities: &CAPABILITIES,
-            cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: true },
+            cgroup: Cgroup { v1: true, v2: true, systemd: true, systemd_user: true, rdma: true },
             seccomp: off(),
             apparmor: off(),
             selinux: off(),

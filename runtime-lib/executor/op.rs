@@ -140,6 +140,8 @@ pub mod signal {
     pub const LIMITS: u16 = 4;
     /// All is done but the exec.
     pub const READY: u16 = 5;
+    /// Before anything that counts: systemd makes the container's cgroup around this process.
+    pub const CGROUP: u16 = 6;
 }
 
 /// An operand of any op, for the tools that look at whole plans.

@@ -51,6 +51,17 @@ pub enum Error {
         hint: Option<Cow<'static, str>>,
     },
 
+    /// systemd refused something, or did not answer in time (`RuntimeOptions::systemd_cgroup`).
+    #[error("systemd: {step} {object}: {problem}")]
+    Manager {
+        /// The D-Bus method, or what is done for the connection.
+        step: &'static str,
+        /// The unit, or the socket.
+        object: String,
+        /// systemd's words, or what is wrong with the connection.
+        problem: String,
+    },
+
     /// A step of the executor failed inside the new container or beside a running one.
     #[error("unable to start container process: {}{what}", Field(field))]
     Step {
@@ -125,7 +136,7 @@ pub enum ErrorKind {
     WrongStatus,
     /// A hook failed.
     Hook,
-    /// The kernel refused a step.
+    /// The kernel, or systemd, refused a step.
     System,
     /// State on disk is damaged.
     State,
@@ -137,7 +148,10 @@ impl Error {
         match self {
             Self::Config { .. } | Self::InvalidId => ErrorKind::InvalidInput,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
-            Self::System { .. } | Self::Step { .. } | Self::ExecutorDied(_) => ErrorKind::System,
+            Self::System { .. }
+            | Self::Manager { .. }
+            | Self::Step { .. }
+            | Self::ExecutorDied(_) => ErrorKind::System,
             Self::Hook { .. } => ErrorKind::Hook,
             Self::NotFound => ErrorKind::NotFound,
             Self::AlreadyExists => ErrorKind::AlreadyExists,

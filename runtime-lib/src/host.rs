@@ -23,9 +23,15 @@ pub(crate) struct HostFacts {
     pub kcore: bool,
 }
 
+/// Root of a user namespace may be root of a whole system with its own systemd, or an ordinary user who
+/// mapped itself: whose directories of systemd's are then nobody's.
+fn has_own_systemd() -> bool {
+    stat("/run/systemd/system").is_ok_and(|s| s.st_uid == 0)
+}
+
 impl HostFacts {
-    /// Looks. `rootless`: what the user said, if anything.
-    pub fn probe(rootless: Option<bool>) -> Self {
+    /// Looks. `rootless`: what the user said, if anything; `systemd`: it makes the cgroups.
+    pub fn probe(rootless: Option<bool>, systemd: bool) -> Self {
         let euid = geteuid().as_raw();
         let in_user_namespace =
             stat("/proc/thread-self/ns/user").is_ok_and(|s| s.st_ino != INITIAL_USER_NAMESPACE);
@@ -33,7 +39,9 @@ impl HostFacts {
             euid,
             egid: getegid().as_raw(),
             in_user_namespace,
-            rootless: rootless.unwrap_or(euid != 0 || in_user_namespace),
+            rootless: rootless.unwrap_or_else(|| {
+                euid != 0 || (in_user_namespace && !(systemd && has_own_systemd()))
+            }),
             kcore: access(Path::new("/proc/kcore"), AccessFlags::F_OK).is_ok(),
         }
     }

@@ -20,11 +20,9 @@ const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 impl Context<'_> {
     /// The runtime that the global flags ask for.
     pub fn runtime(&self) -> Result<Runtime, Failure> {
-        if self.global.systemd_cgroup {
-            return Err(Failure::Unsupported("--systemd-cgroup is".to_owned()));
-        }
         let mut options = RuntimeOptions::default();
         options.rootless = self.global.rootless.0;
+        options.systemd_cgroup = self.global.systemd_cgroup;
         let log = Arc::clone(self.log);
         options.warn = Some(Box::new(move |text| log.warn(&text)));
         let root = self

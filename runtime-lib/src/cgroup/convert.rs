@@ -28,6 +28,14 @@ pub(crate) fn io_weight(weight: u16) -> u64 {
     }
 }
 
+/// `CPUQuotaPerSecUSec` of a quota and a period in microseconds. systemd knows whole percents of a CPU,
+/// so it is rounded up, as in runc. The period must not be 0.
+pub(crate) fn cpu_quota_per_second(quota: u64, period: u64) -> u64 {
+    const PERCENT: u128 = 10_000;
+    let second = u128::from(quota) * 1_000_000 / u128::from(period.max(1));
+    u64::try_from(second.next_multiple_of(PERCENT)).unwrap_or(u64::MAX)
+}
+
 /// `memory.swap.max`, which counts swap alone, of `memory.memsw.limit_in_bytes`, which counts memory
 /// as well. `None`: nothing to write. A limit of swap without one of memory cannot be converted.
 /// Errors are in runc's words.
@@ -64,6 +72,19 @@ mod tests {
         let weights: Vec<_> = (1..=262_145).map(cpu_weight).collect();
         assert!(weights.is_sorted());
         assert!(weights.iter().all(|weight| (1..=10_000).contains(weight)));
+    }
+
+    #[test]
+    fn quotas_are_whole_percents() {
+        for (quota, period, second) in [
+            (50_000, 100_000, 500_000),
+            (1, 100_000, 10_000),
+            (12_345, 100_000, 130_000),
+            (7, 1, 7_000_000),
+        ] {
+            assert_eq!(cpu_quota_per_second(quota, period), second, "{quota}/{period}");
+        }
+        assert_eq!(cpu_quota_per_second(u64::MAX, 1), u64::MAX);
     }
 
     #[test]

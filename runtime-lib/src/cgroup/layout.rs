@@ -73,6 +73,19 @@ fn kind_by_statfs(dir: &Path) -> Kind {
     }
 }
 
+/// The v2 cgroup that a `/proc/PID/cgroup` names, below the mount point; `None` if it cannot be seen.
+pub(super) fn unified_of(file: &Path, mount: &Path) -> Result<Option<PathBuf>> {
+    let data = fdio::read(file).map_err(|e| Error::system("read", file.display(), e))?;
+    let memberships = parse_memberships(&data);
+    let unified = memberships.iter().find(|membership| membership.controllers.is_empty());
+    Ok(unified.and_then(|membership| below(mount, &membership.path)))
+}
+
+/// The caller's own v2 cgroup.
+pub(super) fn own_unified(mount: &Path) -> Option<PathBuf> {
+    unified_of(Path::new("/proc/thread-self/cgroup"), mount).ok().flatten()
+}
+
 impl Layout {
     /// Looks at this host. One line per hierarchy is read and one `statfs` made; the mount table
     /// is only walked if a hierarchy is not where it belongs.

@@ -15,7 +15,7 @@ use super::inherit::{enable_controllers, inherit_cpuset};
 use super::layout::Mode;
 use super::paths::{Paths, Place};
 use super::remove::{Made, remove_dirs, remove_empty, remove_made};
-use super::{kill, oom, tree};
+use super::{kill, oom, systemd, tree};
 use crate::error::{Error, Result};
 
 const FREEZE_PATIENCE: Duration = Duration::from_secs(10);
@@ -34,22 +34,26 @@ pub(crate) struct TasksFile {
 /// A container's directories in all hierarchies.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
-    paths: Paths,
+    pub(super) paths: Paths,
     made: Vec<Made>,
+    /// systemd has made it.
+    pub(super) unit_started: bool,
 }
 
 impl Cgroup {
     /// The cgroup of a container that exists.
     pub(crate) fn open(paths: Paths) -> Self {
-        Self { paths, made: Vec::new() }
+        Self { paths, made: Vec::new(), unit_started: false }
     }
 
     /// Makes what is missing. A cgroup that exists must be empty and not frozen. On failure
-    /// nothing that was made is left.
+    /// nothing that was made is left. That of a unit is made by [`Cgroup::start_unit`].
     pub(crate) fn create(wanted: Paths) -> Result<Self> {
-        let Paths { mode, v1, unified, best_effort } = wanted;
-        let paths = Paths { mode, best_effort, ..Paths::default() };
-        let mut cgroup = Self { paths, made: Vec::new() };
+        if wanted.unit.is_some() {
+            return Self::of_future_unit(wanted);
+        }
+        let Paths { mode, v1, unified, best_effort, unit } = wanted;
+        let mut cgroup = Self::open(Paths { mode, best_effort, unit, ..Paths::default() });
         match cgroup.make_all(v1, unified) {
             Ok(()) => Ok(cgroup),
             Err(e) => {
@@ -80,13 +84,7 @@ impl Cgroup {
         {
             self.paths.unified = Some(place);
         }
-        // Under a frozen ancestor the container's first process would never get to run.
-        match freezer::state(&self.paths)? {
-            Freeze::No => Ok(()),
-            Freeze::Own | Freeze::Inherited => {
-                Err(Error::WrongStatus("container's cgroup unexpectedly frozen".into()))
-            }
-        }
+        refuse_frozen(&self.paths)
     }
 
     /// False if it may not be made and the container can do without.
@@ -106,6 +104,12 @@ impl Cgroup {
     fn can_do_without(&self, place: &Place) -> bool {
         let companion = place.controllers.is_empty() && self.paths.mode == Mode::V1;
         self.paths.best_effort || companion || place.is_systemd()
+    }
+
+    /// One that systemd has not made for the container's unit.
+    pub(super) fn make_beside_unit(&mut self, place: &Place) -> Result<()> {
+        let fresh = self.make_dir(place)?;
+        if place.has("cpuset") { inherit_cpuset(place, fresh) } else { Ok(()) }
     }
 
     fn make(&mut self, place: &Place) -> Result<()> {
@@ -148,6 +152,11 @@ impl Cgroup {
     /// Removes what [`Cgroup::create`] made, with the sub-cgroups a container made in it; not what
     /// was there before, nor parents that others use by now.
     pub(crate) fn undo(&mut self) {
+        if self.unit_started
+            && let Some(unit) = &self.paths.unit
+        {
+            systemd::try_stop(unit);
+        }
         remove_made(std::mem::take(&mut self.made));
     }
 
@@ -241,7 +250,17 @@ fn list(place: &Place) -> Result<Vec<i32>> {
     pids.map_err(|e| Error::system("list processes of", place.dir.display(), e))
 }
 
-fn refuse_populated(place: &Place) -> Result<()> {
+/// Under a frozen ancestor the container's first process would never get to run.
+pub(super) fn refuse_frozen(paths: &Paths) -> Result<()> {
+    match freezer::state(paths)? {
+        Freeze::No => Ok(()),
+        Freeze::Own | Freeze::Inherited => {
+            Err(Error::WrongStatus("container's cgroup unexpectedly frozen".into()))
+        }
+    }
+}
+
+pub(super) fn refuse_populated(place: &Place) -> Result<()> {
     match list(place)?.len() {
         0 => Ok(()),
         n => {

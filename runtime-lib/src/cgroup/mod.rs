@@ -4,6 +4,7 @@
 //! Layout::probe   which hierarchies are mounted where, and where the caller is in them
 //! Paths::resolve  the container's directory in each, from cgroupsPath (pure; kept in the record)
 //! Cgroup          creates, joins, lists, kills, freezes and removes them
+//! systemd         has systemd make and remove them
 //! devices         device rules: the controller of v1, an eBPF program on v2
 //! stats           what is used, by the files of either version
 //! oom             the notice that memory has run out
@@ -12,10 +13,13 @@
 //! ```
 
 pub(crate) mod convert;
+mod delegate;
 pub(crate) mod devices;
 mod files;
 mod freezer;
+mod in_unit;
 mod inherit;
+mod init_cgroup;
 mod kill;
 mod layout;
 mod manager;
@@ -24,8 +28,10 @@ mod paths;
 mod remove;
 pub(crate) mod resources;
 pub mod stats;
+pub(crate) mod systemd;
 mod tree;
 
+pub(crate) use init_cgroup::InitCgroup;
 pub(crate) use layout::{Layout, Mode};
 pub(crate) use manager::Cgroup;
 pub(crate) use oom::OomWatch;

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Hierarchy, Layout, Mode, SYSTEMD};
+use super::systemd::Unit;
 use crate::error::{Error, Result};
 use crate::id::ContainerId;
 
@@ -37,6 +38,9 @@ pub(crate) struct Paths {
     /// Rootless without a `cgroupsPath`: what permissions forbid is left out, as in runc.
     #[serde(default)]
     pub(crate) best_effort: bool,
+    /// systemd makes and removes the cgroup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unit: Option<Unit>,
 }
 
 impl Place {
@@ -86,11 +90,20 @@ impl Paths {
             },
             None => None,
         };
-        let paths = Self { mode: layout.mode, v1, unified, best_effort };
+        let paths = Self { mode: layout.mode, v1, unified, best_effort, unit: None };
         if paths.is_empty() && !best_effort {
             return Err(Error::unsupported(FIELD, "no cgroup hierarchy is mounted on this host"));
         }
         Ok(paths)
+    }
+
+    /// Where systemd puts the unit: the same path in every hierarchy. `root` is the cgroup of its manager.
+    pub(crate) fn of_unit(layout: &Layout, unit: Unit, root: &Path) -> Result<Self> {
+        let cgroup = unit.cgroup()?;
+        let inner = Inner::parse(&Path::new("/").join(root).join(cgroup))?;
+        let v1 = layout.v1.iter().filter_map(|hierarchy| inner.place(hierarchy)).collect();
+        let unified = layout.unified.as_ref().and_then(|hierarchy| inner.place(hierarchy));
+        Ok(Self { mode: layout.mode, v1, unified, best_effort: false, unit: Some(unit) })
     }
 
     /// Whether the container is in no cgroup of its own.
@@ -250,6 +263,20 @@ mod tests {
         assert_eq!(paths.v1_dir("memory"), None);
         let v2 = Paths { mode: Mode::V2, ..paths };
         assert_eq!(v2.main(), v2.unified.as_ref());
+    }
+
+    #[test]
+    fn a_unit_is_under_its_managers_cgroup_in_every_hierarchy() {
+        let id = "id".parse().unwrap();
+        let unit = Unit::parse(Some(Path::new("a-b.slice:p:n")), &id, true).unwrap();
+        let root = Path::new("/user.slice/user@7.service");
+        let paths = Paths::of_unit(&hybrid(), unit, root).unwrap();
+        let inner = "user.slice/user@7.service/a.slice/a-b.slice/p-n.scope";
+        for (place, mount) in paths.places().zip(["/c/cpu", "/c/freezer", "/c/unified"]) {
+            assert_eq!(place.dir, Path::new(mount).join(inner));
+        }
+        let json = serde_json::to_string(&paths).unwrap();
+        assert_eq!(serde_json::from_str::<Paths>(&json).unwrap(), paths);
     }
 
     #[test]

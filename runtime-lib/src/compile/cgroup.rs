@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use crate::plan::op::{Op, Slot};
+use crate::plan::op::{Op, Slot, signal};
 use crate::plan::{Builder, RuntimeStep};
 
 /// What the plan has to know of the container's cgroups.
@@ -11,10 +11,21 @@ use crate::plan::{Builder, RuntimeStep};
 pub(crate) struct CgroupShape {
     /// cgroup v2: clone3 puts the new process there (CLONE_INTO_CGROUP).
     pub into_cgroup: bool,
+    /// systemd puts the process there, as the runtime asks it to.
+    pub by_systemd: Option<BySystemd>,
     /// v1 and hybrid: files that the process itself writes `0` to.
     pub tasks: Vec<Tasks>,
     /// v1 and hybrid: the hierarchies, for a mount of type cgroup.
     pub hierarchies: Vec<Hierarchy>,
+}
+
+/// What systemd is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BySystemd {
+    /// To start the unit around the process.
+    Start { name: String, slice: String },
+    /// To move the process into the running unit.
+    Attach { name: String },
 }
 
 /// The `tasks` file of a v1 cgroup.
@@ -45,6 +56,9 @@ pub(crate) struct Hierarchy {
 pub(super) fn join(plan: &mut Builder, shape: &CgroupShape, who: Joining) {
     const DENIED: [u8; 3] = [1, 13, 30]; // EPERM, EACCES, EROFS
     plan.origin("linux.cgroupsPath");
+    if let Some(by_systemd) = &shape.by_systemd {
+        meet_for_systemd(plan, by_systemd);
+    }
     let data = plan.bytes("0");
     for Tasks { path, dispensable, counted } in &shape.tasks {
         if *counted && who == Joining::Stage {
@@ -83,4 +97,17 @@ pub(super) fn join_clone(plan: &mut Builder, shape: &CgroupShape) {
         let (path, dispensable) = (path.clone(), *dispensable);
         plan.runtime(RuntimeStep::JoinCgroup { path, dispensable });
     }
+}
+
+/// systemd wants a process for the unit, so that the cgroup is made when there is one. What this process
+/// clones later is in it, too.
+fn meet_for_systemd(plan: &mut Builder, by_systemd: &BySystemd) {
+    plan.push(Op::Signal { number: signal::CGROUP });
+    plan.push(Op::Wait { number: signal::CGROUP });
+    plan.runtime(RuntimeStep::Await(signal::CGROUP));
+    plan.runtime(match by_systemd.clone() {
+        BySystemd::Start { name, slice } => RuntimeStep::StartUnit { name, slice },
+        BySystemd::Attach { name } => RuntimeStep::AttachToUnit { name },
+    });
+    plan.runtime(RuntimeStep::Answer(signal::CGROUP));
 }

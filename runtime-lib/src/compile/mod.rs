@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Hook, Process, Spec};
 
-pub(crate) use cgroup::{CgroupShape, Hierarchy, Tasks};
+pub(crate) use cgroup::{BySystemd, CgroupShape, Hierarchy, Tasks};
 pub(crate) use exec::{ExecRequest, HookPlace, exec, hook};
 
 pub(crate) use terminal::Foreground;

@@ -37,6 +37,13 @@ fn cgroups(name: &str) -> CgroupShape {
     if name.ends_with("@v2") {
         return CgroupShape { into_cgroup: true, ..CgroupShape::default() };
     }
+    if name.ends_with("@systemd") {
+        let (name, slice) = ("teu-c.scope".into(), "system.slice".into());
+        return CgroupShape {
+            by_systemd: Some(BySystemd::Start { name, slice }),
+            ..CgroupShape::default()
+        };
+    }
     if name.ends_with("@user") {
         return CgroupShape::default();
     }
@@ -52,6 +59,7 @@ fn cgroups(name: &str) -> CgroupShape {
     };
     CgroupShape {
         into_cgroup: false,
+        by_systemd: None,
         tasks: vec![tasks("cpu,cpuacct", false), tasks("pids", false), tasks("systemd", true)],
         hierarchies: vec![
             hierarchy("cpu,cpuacct", "cpu,cpuacct"),

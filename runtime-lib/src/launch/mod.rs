@@ -60,10 +60,22 @@ impl Drop for Child {
 
 /// What the runtime's lane needs done by those who know the container.
 pub(crate) trait Lane {
+    /// Has systemd start the container's unit around the process, and applies its limits.
+    fn start_unit(&mut self, _: &Child) -> Result<()> {
+        Err(nobody("start a unit"))
+    }
+    /// Has systemd move the process into the container's unit.
+    fn attach_to_unit(&mut self, _: &Child) -> Result<()> {
+        Err(nobody("attach a process"))
+    }
     /// Runs the hooks of a kind.
     fn hooks(&mut self, kind: HookKind, init: &Child) -> Result<()>;
     /// Writes down that the container is created.
     fn save(&mut self, init: &Child) -> Result<()>;
+}
+
+fn nobody(what: &str) -> Error {
+    Error::unsupported("internal: the plan", format!("has systemd {what}, and nobody asks it"))
 }
 
 /// For plans without hooks and state.
@@ -115,14 +127,15 @@ impl Drive<'_> {
         let first = 3 + self.plan.preserve_fds;
         // Preserved ones too: the caller, if it has threads, cannot but mark them close-on-exec.
         keep.extend((3..first).filter_map(|number| i32::try_from(number).ok()));
-        let spawned = spawn(&Spawn {
-            program: program.as_fd(),
-            argv: &argv,
-            namespaces,
-            cgroup: prepared.cgroup.as_ref().map(AsFd::as_fd),
-            first,
-            keep: &keep,
-        });
+        let into = |cgroup: Option<BorrowedFd<'_>>| {
+            let program = program.as_fd();
+            spawn(&Spawn { program, argv: &argv, namespaces, cgroup, first, keep: &keep })
+        };
+        let spawned = match (into(prepared.cgroup.as_ref().map(AsFd::as_fd)), prepared.init_cgroup)
+        {
+            (Err(Errno::EBUSY), Some(init)) => into(Some(init.open()?.as_fd())),
+            (other, _) => other,
+        };
         let Spawned { pid, pidfd } = spawned.map_err(launch_error)?;
         self.child = Some(Child { pid, pidfd: Some(pidfd) });
         self.control = Some(prepared.control);
@@ -144,6 +157,14 @@ impl Drive<'_> {
             RuntimeStep::WriteIdMaps(maps) => {
                 let child = self.child()?;
                 idmap::write(child.pid, child.pidfd().ok_or_else(gone)?, maps, "linux")
+            }
+            RuntimeStep::StartUnit { .. } => {
+                let child = self.child.as_ref().ok_or_else(gone)?;
+                self.lane.start_unit(child)
+            }
+            RuntimeStep::AttachToUnit { .. } => {
+                let child = self.child.as_ref().ok_or_else(gone)?;
+                self.lane.attach_to_unit(child)
             }
             RuntimeStep::Hooks(kind) => {
                 let child = self.child.as_ref().ok_or_else(gone)?;

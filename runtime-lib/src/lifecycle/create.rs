@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::console::{self, Delivery};
 use super::hooks::HookContext;
+use super::places::places;
 use super::{CreateOptions, Process, Runtime, files, host_namespaces, limits, links};
 use crate::cgroup::{Cgroup, Layout, Paths};
-use crate::compile::{self, CgroupShape, Hierarchy, Request, Tasks};
+use crate::compile::{self, BySystemd, CgroupShape, Hierarchy, Request, Tasks};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::id::ContainerId;
@@ -44,8 +45,7 @@ impl Draft {
         validate(&bundle.spec, &HostLimits { euid: host.euid })?;
         host_namespaces::refuse_changes(&bundle.spec)?;
         let layout = Layout::probe()?;
-        let path = bundle.spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
-        let paths = Paths::resolve(&layout, path, id, host.rootless)?;
+        let paths = places(runtime, &layout, &bundle.spec, id, &host)?;
         let links = links::read(&bundle)?;
         Ok(Self { bundle, host, layout, paths, links })
     }
@@ -168,7 +168,9 @@ impl Site {
         entry.write_record(&record)?;
         let cgroup = self.cgroup.insert(Cgroup::create(draft.paths.clone())?);
         record.cgroup = cgroup.paths().clone();
-        limits::apply(cgroup, &draft.bundle.spec, &draft.host)?;
+        if cgroup.paths().unit.is_none() {
+            limits::apply(cgroup, &draft.bundle.spec, &draft.host)?;
+        }
         let shape = shape(&draft.layout, cgroup);
         let stdio = options.stdio.into_fds();
         let mut delivery = Delivery::open(&options.console, draft.terminal())?;
@@ -183,19 +185,20 @@ impl Site {
         let prepared = prepare(
             &plan,
             Prepare {
-                cgroup_dir: cgroup.unified_fd()?,
+                cgroup_dir: if shape.into_cgroup { cgroup.unified_fd()? } else { None },
                 listener: match mode {
                     Mode::Create => Some(files::listen_for_start(entry)?),
                     Mode::Run => None,
                 },
                 stdio,
                 console: delivery.executor.take(),
-                pidfd: None,
                 user_namespaces: user_namespaces(&plan)?,
+                ..Prepare::default()
             },
         )?;
         let CreateOptions { pid_file, pidfd_socket, .. } = options;
-        let mut lane = CreateLane { draft, entry, record, pid_file, pidfd_socket };
+        let mut lane =
+            CreateLane { draft, entry, cgroup: &mut *cgroup, record, pid_file, pidfd_socket };
         let child = launch_and_settle(runtime, &plan, prepared, &mut lane, mode)
             .map_err(|e| limits::explain_death(e, cgroup))?;
         Process::adopt(child, delivery.master()?)
@@ -205,7 +208,9 @@ impl Site {
     /// and `delete --force` finds the rest.
     fn undo(&mut self, runtime: &Runtime) {
         if let Some(cgroup) = &mut self.cgroup {
-            let _ = cgroup.kill_all(Signal::KILL);
+            if cgroup.is_ours() {
+                let _ = cgroup.kill_all(Signal::KILL);
+            }
             cgroup.undo();
         }
         if let Some(entry) = self.entry.take()
@@ -243,6 +248,7 @@ fn launch_and_settle(
 struct CreateLane<'a> {
     draft: &'a Draft,
     entry: &'a Entry,
+    cgroup: &'a mut Cgroup,
     record: Record,
     pid_file: Option<PathBuf>,
     pidfd_socket: Option<PathBuf>,
@@ -261,6 +267,12 @@ impl CreateLane<'_> {
 }
 
 impl Lane for CreateLane<'_> {
+    fn start_unit(&mut self, init: &Child) -> Result<()> {
+        let Draft { bundle, host, .. } = self.draft;
+        self.cgroup.start_unit(init.pid, &bundle.spec)?;
+        limits::apply(self.cgroup, &bundle.spec, host)
+    }
+
     fn hooks(&mut self, kind: HookKind, init: &Child) -> Result<()> {
         self.context(Some(init)).run(kind)
     }
@@ -289,7 +301,17 @@ fn shape(layout: &Layout, cgroup: &Cgroup) -> CgroupShape {
             path: place.dir.clone(),
         })
     });
-    CgroupShape { hierarchies: hierarchies.collect(), ..joining(cgroup) }
+    let start = paths
+        .unit
+        .as_ref()
+        .map(|unit| BySystemd::Start { name: unit.name.clone(), slice: unit.slice.clone() });
+    let joining = joining(cgroup);
+    CgroupShape {
+        hierarchies: hierarchies.collect(),
+        into_cgroup: joining.into_cgroup && start.is_none(),
+        by_systemd: start,
+        ..joining
+    }
 }
 
 /// How a process gets into the cgroups.
@@ -301,6 +323,7 @@ pub(super) fn joining(cgroup: &Cgroup) -> CgroupShape {
     });
     CgroupShape {
         into_cgroup: cgroup.paths().unified.is_some(),
+        by_systemd: None,
         tasks: tasks.collect(),
         hierarchies: Vec::new(),
     }

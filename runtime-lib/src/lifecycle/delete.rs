@@ -8,9 +8,10 @@ use nix::poll::{PollFd, PollFlags, poll};
 use oci_spec::runtime::Spec;
 
 use super::hooks::HookContext;
+use super::places::places;
 use super::start::frozen_config;
 use super::{Container, init_pidfd, status_name};
-use crate::cgroup::{Cgroup, Layout, Paths};
+use crate::cgroup::{Cgroup, Layout};
 use crate::error::{Error, Result};
 use crate::plan::HookKind;
 use crate::signal::{self, Signal};
@@ -42,7 +43,7 @@ pub(super) fn delete(container: &Container, force: bool) -> Result<()> {
         Err(e) => return Err(e),
     };
     check_status(&entry, &record, &lock, force)?;
-    end(&record)?;
+    end(container, &record)?;
     let spec = if record.poststop { frozen_config(&entry).ok() } else { None };
     entry.remove()?;
     if let Some(spec) = spec {
@@ -54,11 +55,11 @@ pub(super) fn delete(container: &Container, force: bool) -> Result<()> {
 /// The record cannot be read: the frozen config still tells which cgroup it was.
 fn remove_damaged(container: &Container, entry: Entry) -> Result<()> {
     if let Ok(spec) = frozen_config(&entry) {
-        let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
-        let rootless = container.runtime.host().rootless;
-        let paths = Paths::resolve(&Layout::probe()?, path, container.id(), rootless)?;
-        let cgroup = Cgroup::open(paths);
+        let runtime = &container.runtime;
+        let (layout, host) = (Layout::probe()?, runtime.host());
+        let cgroup = Cgroup::open(places(runtime, &layout, &spec, container.id(), &host)?);
         cgroup.kill_all(Signal::KILL)?;
+        stop_unit(container, &cgroup);
         cgroup.remove()?;
     }
     entry.remove()
@@ -79,20 +80,31 @@ fn check_status(entry: &Entry, record: &Record, lock: &Lock, force: bool) -> Res
 
 /// Kills the init, then all that its cgroup still holds, and removes the cgroup. A pid namespace of
 /// the container's own has died with its init; otherwise processes may be left.
-fn end(record: &Record) -> Result<()> {
+fn end(container: &Container, record: &Record) -> Result<()> {
     let cgroup = Cgroup::open(record.cgroup.clone());
     // Without a pid there was no more than an executor, which ends when its runtime does; and the
     // cgroup may not have been checked yet to be nobody else's.
     if record.pid == 0 {
-        return cgroup.remove();
+        cgroup.remove()?;
+        return cgroup.forget_unit();
     }
     let init = kill_init(record)?;
     if init.is_some() || record.shares_pids() || cgroup.remove_if_empty().is_err() {
         cgroup.kill_all(Signal::KILL)?;
         init.map_or(Ok(()), |init| wait_gone(record, &cgroup, init.as_fd()))?;
-        cgroup.remove()?;
+        stop_unit(container, &cgroup);
+        return cgroup.remove();
     }
+    stop_unit(container, &cgroup);
     Ok(())
+}
+
+/// A unit without processes ends by itself, only later: a systemd that does not answer keeps no
+/// container from being deleted.
+fn stop_unit(container: &Container, cgroup: &Cgroup) {
+    if let Err(e) = cgroup.stop_unit() {
+        container.runtime.warn(&format!("cleaning up: {e}"));
+    }
 }
 
 fn kill_init(record: &Record) -> Result<Option<OwnedFd>> {

@@ -1,18 +1,20 @@
 //! exec: a further process in a running (or created) container.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use oci_spec::runtime::{Capability, LinuxCapabilities, Process as SpecProcess, Spec};
 
 use super::console::{self, Delivery};
 use super::create::joining;
 use super::start::{frozen_config, record_of};
 use super::{Container, ExecOptions, Process, files, init_pidfd};
-use crate::cgroup::Cgroup;
-use crate::compile::{self, ExecRequest};
+use crate::cgroup::{Cgroup, InitCgroup};
+use crate::compile::{self, BySystemd, CgroupShape, ExecRequest};
 use crate::error::{Error, Result};
-use crate::launch::{NoLane, launch};
+use crate::launch::{Child, Lane, launch};
+use crate::plan::HookKind;
 use crate::prepare::{Prepare, check_preserved, prepare};
 use crate::state::{Status, status};
 use crate::validate::{HostLimits, validate_process};
@@ -38,10 +40,10 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     let limits = HostLimits { euid: host.euid };
     validate_process(&process, &spec, &limits, Path::new("process.json"))?;
     let cgroup = Cgroup::open(record.cgroup.clone());
-    let cgroup_dir = cgroup.unified_fd()?;
+    let init_cgroup = InitCgroup::of(cgroup.paths(), record.pid);
     let stdio = options.stdio.into_fds();
     let mut delivery = Delivery::open(&options.console, process.terminal() == Some(true))?;
-    let shape = joining(&cgroup);
+    let shape = shape(&cgroup);
     let plan = compile::exec(&ExecRequest {
         spec: &spec,
         process: &process,
@@ -53,14 +55,16 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         preserve_fds: options.preserve_fds,
         keyring: record.keyring(),
     })?;
+    let cgroup_dir = if shape.into_cgroup { dir(&cgroup, init_cgroup.as_ref())? } else { None };
     let from = Prepare {
         cgroup_dir,
+        init_cgroup,
         stdio,
         console: delivery.executor.take(),
         pidfd: Some(init.as_fd()),
         ..Prepare::default()
     };
-    let child = launch(&plan, prepare(&plan, from)?, &mut NoLane)?;
+    let child = launch(&plan, prepare(&plan, from)?, &mut ExecLane { cgroup: &cgroup })?;
     if let (Some(path), Some(pidfd)) = (&options.pidfd_socket, child.pidfd()) {
         console::send_to(path, "pidfd socket", pidfd.as_raw_fd())?;
     }
@@ -68,6 +72,46 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         files::write_pid_file(path, child.pid)?;
     }
     Process::adopt(child, delivery.master()?)
+}
+
+/// How the process gets into the container's cgroup.
+fn shape(cgroup: &Cgroup) -> CgroupShape {
+    let joining = joining(cgroup);
+    match &cgroup.paths().unit {
+        Some(unit) if cgroup.needs_attach() => CgroupShape {
+            into_cgroup: false,
+            by_systemd: Some(BySystemd::Attach { name: unit.name.clone() }),
+            ..joining
+        },
+        _ => joining,
+    }
+}
+
+/// The container's v2 cgroup, or where its init has gone since.
+fn dir(cgroup: &Cgroup, init: Option<&InitCgroup>) -> Result<Option<OwnedFd>> {
+    match (cgroup.unified_fd(), init) {
+        (Err(e), Some(init)) if e.errno() == Some(Errno::ENOENT) => init.open().map(Some),
+        (other, _) => other,
+    }
+}
+
+/// The runtime's part of an exec.
+struct ExecLane<'a> {
+    cgroup: &'a Cgroup,
+}
+
+impl Lane for ExecLane<'_> {
+    fn attach_to_unit(&mut self, child: &Child) -> Result<()> {
+        self.cgroup.attach(child.pid)
+    }
+
+    fn hooks(&mut self, _: HookKind, _: &Child) -> Result<()> {
+        Ok(())
+    }
+
+    fn save(&mut self, _: &Child) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// The process object to run: the given one, or the container's own with the options' changes.

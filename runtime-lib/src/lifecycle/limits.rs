@@ -1,13 +1,15 @@
 //! What a config limits, put into the container's cgroup before anything of the image runs.
 
+use nix::errno::Errno;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources, Spec};
 
+use super::owner::cgroup_owner;
 use crate::cgroup::resources::{self, Target};
 use crate::cgroup::{Cgroup, devices};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 
-/// Applies `linux.resources` to a cgroup that exists.
+/// Applies `linux.resources` to a cgroup that exists, and gives it to the container's user.
 pub(super) fn apply(cgroup: &Cgroup, spec: &Spec, host: &HostFacts) -> Result<()> {
     let paths = cgroup.paths();
     let target = Target { mode: paths.mode, fresh: cgroup.is_fresh(), document: "config.json" };
@@ -15,7 +17,19 @@ pub(super) fn apply(cgroup: &Cgroup, spec: &Spec, host: &HostFacts) -> Result<()
     let settings =
         resources_of(spec).map(|wanted| resources::compile(wanted, target)).transpose()?;
     devices::apply(paths, device_rules(spec), spares_devices(host))?;
-    settings.map_or(Ok(()), |settings| resources::apply(paths, &settings))
+    settings.map_or(Ok(()), |settings| resources::apply(paths, &settings))?;
+    match cgroup_owner(spec) {
+        Some(owner) => give(cgroup, owner, host),
+        None => Ok(()),
+    }
+}
+
+/// What is an ordinary user's cannot be given to another.
+fn give(cgroup: &Cgroup, owner: u32, host: &HostFacts) -> Result<()> {
+    match cgroup.give_to(owner) {
+        Err(e) if e.errno() == Some(Errno::EPERM) && !host.privileged() => Ok(()),
+        other => other,
+    }
 }
 
 /// An ordinary user's container has no access to devices beyond the user's own.

@@ -12,6 +12,8 @@ mod kill;
 mod limits;
 mod links;
 mod options;
+mod owner;
+mod places;
 mod process;
 mod start;
 mod update;
@@ -132,7 +134,7 @@ impl Runtime {
     }
 
     fn host(&self) -> HostFacts {
-        HostFacts::probe(self.options.rootless)
+        HostFacts::probe(self.options.rootless, self.options.systemd_cgroup)
     }
 
     fn warn(&self, message: &str) {

@@ -14,13 +14,20 @@ pub struct RuntimeOptions {
     /// `None`: decide by the effective uid and the user namespace, as runc's `--rootless=auto`.
     /// `Some(true)`: cgroup permission errors are tolerated where runc tolerates them.
     pub rootless: Option<bool>,
+    /// systemd makes and removes cgroups (runc's `--systemd-cgroup`): `linux.cgroupsPath` is then
+    /// `slice:prefix:name`, and a container is a transient scope of the system's manager, or of the
+    /// user's if `rootless`. Later calls go by how the container was created.
+    pub systemd_cgroup: bool,
     /// Where warnings go; without it they are dropped.
     pub warn: Option<Warn>,
 }
 
 impl fmt::Debug for RuntimeOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RuntimeOptions").field("rootless", &self.rootless).finish_non_exhaustive()
+        f.debug_struct("RuntimeOptions")
+            .field("rootless", &self.rootless)
+            .field("systemd_cgroup", &self.systemd_cgroup)
+            .finish_non_exhaustive()
     }
 }
 

@@ -115,6 +115,8 @@ impl fmt::Display for RuntimeText<'_> {
                 let cgroup = if *into_cgroup { " into the cgroup" } else { "" };
                 write!(f, "launch flags={}{cgroup}", flags_text(*flags, CLONE_FLAGS))
             }
+            RuntimeStep::StartUnit { name, slice } => write!(f, "start_unit {name} slice={slice}"),
+            RuntimeStep::AttachToUnit { name } => write!(f, "attach_to_unit {name}"),
             RuntimeStep::Await(number) => write!(f, "await {}", signal_name(*number)),
             RuntimeStep::Answer(number) => write!(f, "answer {}", signal_name(*number)),
             RuntimeStep::JoinCgroup { path, dispensable } => {
@@ -246,6 +248,7 @@ fn signal_name(number: u16) -> String {
         signal::HOOKS => "HOOKS".into(),
         signal::LIMITS => "LIMITS".into(),
         signal::READY => "READY".into(),
+        signal::CGROUP => "CGROUP".into(),
         other => other.to_string(),
     }
 }

@@ -82,6 +82,11 @@ pub(crate) enum RuntimeStep {
     Answer(u16),
     /// The init's pid into a v1 `tasks` file.
     JoinCgroup { path: PathBuf, dispensable: bool },
+    /// systemd starts the container's transient unit with the process in it, which makes its cgroup;
+    /// then limits are applied.
+    StartUnit { name: String, slice: String },
+    /// systemd moves the process of an exec into the unit, where the caller may not.
+    AttachToUnit { name: String },
     /// /proc/PID/{uid_map,gid_map,setgroups}.
     WriteIdMaps(IdMaps),
     /// Runs the hooks of one kind, in the runtime's or the container's namespaces.

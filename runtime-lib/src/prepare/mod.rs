@@ -13,6 +13,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
 
+use crate::cgroup::InitCgroup;
 use crate::error::{Error, Result};
 use crate::plan::op::Slot;
 use crate::plan::{Input, Plan, Source};
@@ -25,6 +26,8 @@ static EXECUTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/executor"));
 pub(crate) struct Prepare<'a> {
     /// The container's cgroup v2 directory.
     pub cgroup_dir: Option<OwnedFd>,
+    /// Where to go if that takes no process.
+    pub init_cgroup: Option<InitCgroup>,
     /// The listening start socket.
     pub listener: Option<OwnedFd>,
     /// Stdin, stdout, stderr.
@@ -44,6 +47,8 @@ pub(crate) struct Prepared {
     pub control: OwnedFd,
     /// For CLONE_INTO_CGROUP.
     pub cgroup: Option<OwnedFd>,
+    /// Its stand-in.
+    pub init_cgroup: Option<InitCgroup>,
     fds: Vec<(Slot, OwnedFd)>,
 }
 
@@ -71,7 +76,7 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
     for input in &plan.inputs {
         fds.push((input.slot, above_streams(pool.take(input)?)?));
     }
-    Ok(Prepared { control, cgroup: from.cgroup_dir, fds })
+    Ok(Prepared { control, cgroup: from.cgroup_dir, init_cgroup: from.init_cgroup, fds })
 }
 
 /// A caller that has closed its standard streams gets their numbers for whatever it opens; in the

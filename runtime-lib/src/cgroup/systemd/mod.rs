@@ -1,0 +1,122 @@
+//! Cgroups through systemd, which wants to be the one that makes and removes them: a container is a
+//! transient unit.
+//!
+//! ```text
+//! unit         which unit a config asks for (pure)
+//! annotations  org.systemd.property.* as properties (pure), by the text format of gvariant
+//! properties   linux.resources as properties (pure)
+//! manager      what is asked of systemd
+//! bus          a conversation in D-Bus with deadlines; message: its bytes; address: with whom
+//! ```
+
+mod address;
+mod annotations;
+mod bus;
+mod gvariant;
+mod manager;
+mod message;
+mod properties;
+mod unit;
+
+use std::time::Duration;
+
+use oci_spec::runtime::{LinuxResources, Spec};
+
+use super::layout::Mode;
+use crate::error::Result;
+
+pub(crate) use manager::{Manager, Property, require_booted};
+pub(crate) use unit::Unit;
+
+/// For undoing what has failed, perhaps because systemd does not answer: one wait of the full length is
+/// enough.
+const PATIENCE_FOR_UNDO: Duration = Duration::from_secs(5);
+
+/// Starts the unit with the process in it.
+pub(crate) fn start(unit: &Unit, pid: i32, spec: &Spec, mode: Mode) -> Result<()> {
+    let mut manager = Manager::connect(unit.user)?;
+    let properties = all_properties(&mut manager, unit, pid, spec, mode)?;
+    manager.start(&unit.name, &properties)
+}
+
+/// Stops a unit whose processes are dead, and lets systemd forget it.
+pub(crate) fn stop(unit: &Unit) -> Result<()> {
+    Manager::connect(unit.user)?.stop(&unit.name).map(drop)
+}
+
+/// As [`stop`], if it can be done soon.
+pub(crate) fn try_stop(unit: &Unit) {
+    let manager = Manager::connect_for(unit.user, PATIENCE_FOR_UNDO);
+    drop(manager.and_then(|mut manager| manager.stop(&unit.name)));
+}
+
+/// Lets systemd forget the unit if it has failed.
+pub(crate) fn forget(unit: &Unit) -> Result<()> {
+    Manager::connect(unit.user)?.reset_failed(&unit.name)
+}
+
+/// Moves a further process into a running unit, also one that the caller could not move itself.
+pub(crate) fn attach(unit: &Unit, pid: i32) -> Result<()> {
+    Manager::connect(unit.user)?.attach(&unit.name, pid.unsigned_abs())
+}
+
+/// Later ones win: annotations over what every unit has, and limits over annotations.
+fn all_properties(
+    manager: &mut Manager,
+    unit: &Unit,
+    pid: i32,
+    spec: &Spec,
+    mode: Mode,
+) -> Result<Vec<Property>> {
+    let mut all = base_properties(unit, pid, mode);
+    if let Some(annotations) = spec.annotations() {
+        all.extend(annotations::properties(annotations)?);
+    }
+    let linux = spec.linux().as_ref();
+    if let Some(resources) = linux.and_then(|linux| linux.resources().as_ref()) {
+        let version = version_for(resources, manager)?;
+        all.extend(properties::of_resources(resources, mode, version)?);
+        all.extend(properties::oom_policy(resources, version));
+    }
+    Ok(all)
+}
+
+/// systemd is asked for its version only if something depends on it.
+fn version_for(resources: &LinuxResources, manager: &mut Manager) -> Result<u32> {
+    if properties::depend_on_version(resources) { manager.version() } else { Ok(0) }
+}
+
+/// What every container's unit has. Accounting switches the controllers on. A unit that fails is
+/// forgotten at once: otherwise nobody could use its name until someone resets it.
+fn base_properties(unit: &Unit, pid: i32, mode: Mode) -> Vec<Property> {
+    let io = if mode == Mode::V1 { "BlockIOAccounting" } else { "IOAccounting" };
+    let mut all: Vec<Property> = vec![
+        ("Description".into(), format!("teu container {}", unit.name).into()),
+        ("Slice".into(), unit.slice.clone().into()),
+        ("PIDs".into(), vec![pid.unsigned_abs()].into()),
+        ("CollectMode".into(), "inactive-or-failed".into()),
+    ];
+    let on = ["Delegate", "MemoryAccounting", "CPUAccounting", io, "TasksAccounting"];
+    all.extend(on.map(|name| (name.to_owned(), true.into())));
+    all.push(("DefaultDependencies".into(), false.into()));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unit_is_a_delegated_scope_of_the_process() {
+        let unit = Unit { name: "p-n.scope".into(), slice: "a.slice".into(), user: false };
+        let v2 = base_properties(&unit, 7, Mode::V2);
+        let value = |name: &str| v2.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+        assert_eq!(value("PIDs"), Some(vec![7u32].into()));
+        assert_eq!(value("Slice"), Some("a.slice".into()));
+        assert_eq!(value("Delegate"), Some(true.into()));
+        assert_eq!(value("DefaultDependencies"), Some(false.into()));
+        assert_eq!(value("IOAccounting"), Some(true.into()));
+        let v1 = base_properties(&unit, 7, Mode::V1);
+        assert!(v1.iter().any(|(name, _)| name == "BlockIOAccounting"));
+    }
+}
