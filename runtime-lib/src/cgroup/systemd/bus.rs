@@ -75,19 +75,24 @@ impl Bus {
 
     /// By the credentials of the socket, without naming an id: that would have to be the one that
     /// the other side sees, which in a user namespace is not ours.
+    ///
+    /// All at once, as sd-bus does: systemd leaves a message that comes together with BEGIN lying until
+    /// there is more to read. Each of the first two lines is answered; old versions answer the first
+    /// with OK, and the second with an error.
     fn authenticate(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.patience;
-        self.send(b"\0AUTH EXTERNAL\r\n", deadline)?;
-        let mut answer = self.line(deadline)?;
-        if answer.starts_with("DATA") {
-            self.send(b"DATA\r\n", deadline)?;
-            answer = self.line(deadline)?;
+        self.send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", deadline)?;
+        let mut accepted = false;
+        for _ in 0..2 {
+            let answer = self.line(deadline)?;
+            match answer.split_ascii_whitespace().next() {
+                Some("OK") => accepted = true,
+                Some("REJECTED") => return Err(Trouble::Rejected),
+                Some("DATA" | "ERROR") => {}
+                _ => return Err(Trouble::Garbled(format!("{answer:?} in the handshake"))),
+            }
         }
-        match answer.split_ascii_whitespace().next() {
-            Some("OK") => self.send(b"BEGIN\r\n", deadline),
-            Some("REJECTED" | "ERROR") => Err(Trouble::Rejected),
-            _ => Err(Trouble::Garbled(format!("{answer:?} in the handshake"))),
-        }
+        if accepted { Ok(()) } else { Err(Trouble::Rejected) }
     }
 
     /// Calls a method and waits for its reply.

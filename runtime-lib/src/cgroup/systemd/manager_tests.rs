@@ -64,17 +64,11 @@ impl Fake {
 }
 
 fn handshake(stream: &mut UnixStream) {
-    expect(stream, b"\0AUTH EXTERNAL\r\n");
-    stream.write_all(b"DATA\r\n").unwrap();
-    expect(stream, b"DATA\r\n");
-    stream.write_all(b"OK 0123456789abcdef0123456789abcdef\r\n").unwrap();
-    expect(stream, b"BEGIN\r\n");
-}
-
-fn expect(stream: &mut UnixStream, bytes: &[u8]) {
-    let mut read = vec![0; bytes.len()];
+    let expected = b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+    let mut read = vec![0; expected.len()];
     stream.read_exact(&mut read).unwrap();
-    assert_eq!(read, bytes);
+    assert_eq!(read, expected);
+    stream.write_all(b"DATA\r\nOK 0123456789abcdef0123456789abcdef\r\n").unwrap();
 }
 
 fn next_call(stream: &mut UnixStream) -> Option<Call> {
@@ -236,6 +230,30 @@ fn a_call_and_a_job_without_answer_are_given_up() {
     let mut manager = fake.connect().unwrap();
     let began = Instant::now();
     fails(manager.start("x.scope", &[]), began, words);
+}
+
+#[test]
+fn a_slow_answer_is_an_answer() {
+    let fake = Fake::answering(|call, stream| {
+        thread::sleep(SOON / 2);
+        stream.write_all(&reply(call, &job())).unwrap();
+        thread::sleep(SOON / 2);
+        stream.write_all(&removed("done")).unwrap();
+    });
+    fake.connect().unwrap().start("x.scope", &[]).unwrap();
+}
+
+#[test]
+fn an_old_systemd_answers_otherwise() {
+    let fake = Fake::new(|mut stream| {
+        stream.write_all(b"OK 0123456789abcdef0123456789abcdef\r\nERROR\r\n").unwrap();
+        let mut handshake = [0; 29];
+        stream.read_exact(&mut handshake).unwrap();
+        let call = next_call(&mut stream).unwrap();
+        stream.write_all(&reply(&call, &Variant::from("239"))).unwrap();
+        Vec::new()
+    });
+    assert_eq!(fake.connect().unwrap().version().unwrap(), 239);
 }
 
 #[test]

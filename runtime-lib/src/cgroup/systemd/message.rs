@@ -1,6 +1,8 @@
 //! Messages of D-Bus as bytes (D-Bus specification, "Message Protocol"). The values in them are
 //! written and read by zbus.
 
+use std::num::TryFromIntError;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zbus::wire::serialized::{Context, Data};
@@ -142,25 +144,67 @@ pub(super) fn encode<B: Serialize + Type>(
     let context = Context::new(NATIVE_ENDIAN, 0);
     let body = to_bytes(context, arguments).map_err(garbled)?;
     let path = ObjectPath::try_from(method.path).map_err(garbled)?;
-    let mut fields: Vec<(u8, Variant<'_>)> = vec![
+    let fields: Vec<(u8, Variant<'_>)> = vec![
         (field::PATH, path.into()),
         (field::INTERFACE, method.interface.into()),
         (field::MEMBER, method.member.into()),
         (field::DESTINATION, method.destination.into()),
     ];
-    if !body.bytes().is_empty() {
-        fields.push((field::SIGNATURE, Variant::Signature(B::SIGNATURE.clone())));
-    }
     let order = if NATIVE_ENDIAN == LE { b'l' } else { b'B' };
     let too_long = |_| Trouble::Garbled("too long a message".into());
     let length = u32::try_from(body.bytes().len()).map_err(too_long)?;
     let header: Header<'_> = (order, CALL, 0, 1, length, serial, fields);
     let mut bytes = to_bytes(context, &header).map_err(garbled)?.bytes().to_vec();
+    if !body.bytes().is_empty() {
+        push_signature(&mut bytes, &B::SIGNATURE.to_string_no_parens()).map_err(too_long)?;
+    }
     bytes.resize(bytes.len().next_multiple_of(8), 0);
     bytes.extend_from_slice(body.bytes());
     Ok(bytes)
 }
 
+/// The last header field. By hand, because zbus's value of that type puts several arguments into
+/// parentheses, as if they were one.
+fn push_signature(header: &mut Vec<u8>, types: &str) -> std::result::Result<(), TryFromIntError> {
+    header.resize(header.len().next_multiple_of(8), 0);
+    header.extend_from_slice(&[field::SIGNATURE, 1, b'g', 0, u8::try_from(types.len())?]);
+    header.extend_from_slice(types.as_bytes());
+    header.push(0);
+    let fields = u32::try_from(header.len().saturating_sub(FIXED_HEADER))?;
+    if let Some(length) = header.get_mut(FIXED_HEADER - 4..FIXED_HEADER) {
+        length.copy_from_slice(&fields.to_ne_bytes());
+    }
+    Ok(())
+}
+
 fn garbled(e: zbus::Error) -> Trouble {
     Trouble::Garbled(e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_arguments_are_not_a_structure() {
+        let method = Method { destination: "d.e", path: "/p", interface: "i.f", member: "M" };
+        let properties: &[(&str, Variant<'_>)] = &[("Delegate", true.into())];
+        let bytes = encode(method, 3, &("unit", "replace", properties)).unwrap();
+        let frame = Frame::of(&bytes).unwrap();
+        assert_eq!(frame.len, bytes.len());
+        let signature = b"\x08\x01g\x00\x07ssa(sv)\x00";
+        assert!(bytes.windows(signature.len()).any(|part| part == signature));
+        let message = decode(&bytes, &frame).unwrap();
+        let (unit, mode, found): (String, String, Vec<(String, zbus::OwnedVariant)>) =
+            message.body().unwrap();
+        assert_eq!((unit.as_str(), mode.as_str(), found.len()), ("unit", "replace", 1));
+    }
+
+    #[test]
+    fn no_arguments_are_no_signature() {
+        let method = Method { destination: "d.e", path: "/p", interface: "i.f", member: "M" };
+        let bytes = encode(method, 3, &()).unwrap();
+        let message = decode(&bytes, &Frame::of(&bytes).unwrap()).unwrap();
+        assert_eq!((message.member.as_str(), message.signature.as_str()), ("M", ""));
+    }
 }
