@@ -25,6 +25,8 @@ pub struct Bundle {
     pub(crate) config: Value,
     user: Option<u32>,
     subids: bool,
+    flags: Vec<String>,
+    env: Vec<(String, String)>,
 }
 
 impl Default for Bundle {
@@ -42,7 +44,9 @@ impl Bundle {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let id = format!("teu-it-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = tempfile::Builder::new().prefix(&format!("{id}-")).tempdir().unwrap();
-        let bundle = Self { dir, id, config: config::default(), user: None, subids: false };
+        let config = config::default();
+        let (flags, env) = (Vec::new(), Vec::new());
+        let bundle = Self { dir, id, config, user: None, subids: false, flags, env };
         fs::set_permissions(bundle.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(bundle.root()).unwrap();
         for dir in ["proc", "dev", "sys", "tmp", "etc", "run"] {
@@ -114,6 +118,18 @@ impl Bundle {
         self
     }
 
+    /// Has every verb run with this flag before it.
+    pub fn global_flag(&mut self, flag: &str) -> &mut Self {
+        self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// Has every verb run with this variable in its environment.
+    pub fn env(&mut self, key: &str, value: &str) -> &mut Self {
+        self.env.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
     /// A directory in the root file system.
     pub fn dir(&self, path: &str) -> PathBuf {
         let path = self.rootfs().join(path);
@@ -162,7 +178,8 @@ impl Bundle {
                 .bind(self.scratch("subuid"), "/etc/subuid")
                 .bind(self.scratch("subgid"), "/etc/subgid");
         }
-        cmd.arg("--root").arg(self.root()).arg(verb)
+        cmd = self.env.iter().fold(cmd, |cmd, (key, value)| cmd.env(key, value));
+        cmd.args(&self.flags).arg("--root").arg(self.root()).arg(verb)
     }
 
     fn runtime(&self) -> Cmd {

@@ -86,6 +86,18 @@ fn missing(need: &str) -> Option<String> {
             let v1 = missing("cgroup1");
             v1.and_then(|why| missing("cgroup2").map(|other| format!("{why}, {other}")))
         }
+        "systemd" => unless(
+            std::path::Path::new("/run/systemd/system").exists()
+                && std::path::Path::new("/run/dbus/system_bus_socket").exists(),
+            "systemd does not run, or has no bus",
+        ),
+        "systemd-session" => unless(
+            std::path::Path::new("/run/user/1000/bus").exists(),
+            "user 1000 has no session (loginctl enable-linger)",
+        ),
+        "no-systemd" => {
+            unless(!std::path::Path::new("/run/systemd/system").exists(), "systemd runs")
+        }
         "userns" => {
             let max =
                 std::fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();

@@ -38,6 +38,7 @@ mod spec_cmd;
 mod state;
 mod stats;
 mod sysctl;
+mod systemd;
 mod table;
 mod terminal;
 mod update;
