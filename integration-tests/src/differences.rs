@@ -28,6 +28,27 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Crun],
         "has its own error texts; engines match runc's in places, so teu keeps those",
     ),
+    // Cgroups
+    differ(
+        "cgroup-owner",
+        &[Runc],
+        "gives the cgroup to the container's user only if systemd has made it",
+    ),
+    differ(
+        "occupied-cgroup",
+        &[Runc],
+        "warns of processes in the cgroup and goes on; refused since 1.2",
+    ),
+    differ(
+        "user-scope",
+        &[Runc, Crun],
+        "leaves an exec outside of the session's cgroups (runc), or wants a slice to be named (crun)",
+    ),
+    differ(
+        "annotation-seconds",
+        &[Crun],
+        "refuses seconds without a type for properties whose name ends in Sec",
+    ),
     // Command line
     differ(
         "id-characters",

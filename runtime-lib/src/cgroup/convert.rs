@@ -36,6 +36,13 @@ pub(crate) fn cpu_quota_per_second(quota: u64, period: u64) -> u64 {
     u64::try_from(second.next_multiple_of(PERCENT)).unwrap_or(u64::MAX)
 }
 
+/// The quota that systemd makes of a quota: the files must not say otherwise, or a container could not
+/// hand on to cgroups of its own what it believes to have.
+pub(crate) fn cpu_quota_of_unit(quota: u64, period: u64) -> u64 {
+    let quota = u128::from(cpu_quota_per_second(quota, period)) * u128::from(period) / 1_000_000;
+    u64::try_from(quota).unwrap_or(u64::MAX)
+}
+
 /// `memory.swap.max`, which counts swap alone, of `memory.memsw.limit_in_bytes`, which counts memory
 /// as well. `None`: nothing to write. A limit of swap without one of memory cannot be converted.
 /// Errors are in runc's words.
@@ -85,6 +92,10 @@ mod tests {
             assert_eq!(cpu_quota_per_second(quota, period), second, "{quota}/{period}");
         }
         assert_eq!(cpu_quota_per_second(u64::MAX, 1), u64::MAX);
+        let pairs = [(50_000, 100_000, 50_000), (12_345, 100_000, 13_000), (1, 10_000, 100)];
+        for (quota, period, rounded) in pairs {
+            assert_eq!(cpu_quota_of_unit(quota, period), rounded, "{quota}/{period}");
+        }
     }
 
     #[test]

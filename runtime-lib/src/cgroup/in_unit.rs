@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{LinuxResources, Spec};
 
 use super::inherit::enable_controllers;
 use super::layout::{Mode, own_unified};
@@ -42,6 +42,13 @@ impl Cgroup {
     /// first.
     pub(crate) fn is_ours(&self) -> bool {
         self.paths.unit.is_none() || self.unit_started
+    }
+
+    /// Tells systemd of changed limits, if it has to know. The files are to be written afterwards.
+    #[allow(dead_code, reason = "for the verb update")]
+    pub(crate) fn update_unit(&self, resources: &LinuxResources) -> Result<()> {
+        let tell = |unit| systemd::update(unit, resources, self.paths.mode);
+        self.paths.unit.as_ref().map_or(Ok(()), tell)
     }
 
     /// Stops the unit, whose processes are dead. Does nothing if it has none.

@@ -270,7 +270,7 @@ impl Lane for CreateLane<'_> {
     fn start_unit(&mut self, init: &Child) -> Result<()> {
         let Draft { bundle, host, .. } = self.draft;
         self.cgroup.start_unit(init.pid, &bundle.spec)?;
-        limits::apply(self.cgroup, &bundle.spec, host)
+        limits::apply(self.cgroup, &limits::of_unit(&bundle.spec), host)
     }
 
     fn hooks(&mut self, kind: HookKind, init: &Child) -> Result<()> {

@@ -1,11 +1,13 @@
 //! What a config limits, put into the container's cgroup before anything of the image runs.
 
+use std::borrow::Cow;
+
 use nix::errno::Errno;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources, Spec};
 
 use super::owner::cgroup_owner;
 use crate::cgroup::resources::{self, Target};
-use crate::cgroup::{Cgroup, devices};
+use crate::cgroup::{Cgroup, devices, systemd};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 
@@ -35,6 +37,19 @@ fn give(cgroup: &Cgroup, owner: u32, host: &HostFacts) -> Result<()> {
 /// An ordinary user's container has no access to devices beyond the user's own.
 pub(super) fn spares_devices(host: &HostFacts) -> bool {
     host.in_user_namespace || !host.privileged()
+}
+
+/// The config with limits as systemd has rounded them.
+pub(super) fn of_unit(spec: &Spec) -> Cow<'_, Spec> {
+    let (Some(linux), Some(changed)) =
+        (spec.linux(), resources_of(spec).and_then(systemd::with_quota_of_unit))
+    else {
+        return Cow::Borrowed(spec);
+    };
+    let (mut linux, mut spec) = (linux.clone(), spec.clone());
+    linux.set_resources(Some(changed));
+    spec.set_linux(Some(linux));
+    Cow::Owned(spec)
 }
 
 fn device_rules(spec: &Spec) -> &[LinuxDeviceCgroup] {

@@ -133,6 +133,13 @@ impl Manager {
         self.bus.call(method, &(unit, "replace", properties, &auxiliary[..]))?.body()
     }
 
+    /// Changes properties of a running unit until it is gone.
+    pub(crate) fn set_properties(&mut self, unit: &str, properties: &[Property]) -> Result<()> {
+        const RUNTIME: bool = true;
+        let method = Method { member: "SetUnitProperties", ..MANAGER };
+        self.call(method, unit, &(unit, RUNTIME, properties)).map(drop)
+    }
+
     /// Stops a unit and waits until it is gone; true unless there was none. Its processes should be
     /// dead: systemd would give them the time of its `TimeoutStopUSec`.
     pub(crate) fn stop(&mut self, unit: &str) -> Result<bool> {

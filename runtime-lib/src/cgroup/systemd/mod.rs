@@ -26,6 +26,7 @@ use super::layout::Mode;
 use crate::error::Result;
 
 pub(crate) use manager::{Manager, Property, require_booted};
+pub(crate) use properties::with_quota_of_unit;
 pub(crate) use unit::Unit;
 
 /// For undoing what has failed, perhaps because systemd does not answer: one wait of the full length is
@@ -37,6 +38,14 @@ pub(crate) fn start(unit: &Unit, pid: i32, spec: &Spec, mode: Mode) -> Result<()
     let mut manager = Manager::connect(unit.user)?;
     let properties = all_properties(&mut manager, unit, pid, spec, mode)?;
     manager.start(&unit.name, &properties)
+}
+
+/// Tells systemd of changed limits, before they are written into the cgroup's files.
+pub(crate) fn update(unit: &Unit, resources: &LinuxResources, mode: Mode) -> Result<()> {
+    let mut manager = Manager::connect(unit.user)?;
+    let version = version_for(resources, &mut manager)?;
+    let properties = properties::of_resources(resources, mode, version)?;
+    if properties.is_empty() { Ok(()) } else { manager.set_properties(&unit.name, &properties) }
 }
 
 /// Stops a unit whose processes are dead, and lets systemd forget it.

@@ -59,6 +59,21 @@ pub(crate) fn of_resources(
     Ok(list.properties)
 }
 
+/// The same limits, with a quota as systemd has it; `None` if that is the one that was asked for.
+pub(crate) fn with_quota_of_unit(resources: &LinuxResources) -> Option<LinuxResources> {
+    let cpu = resources.cpu().as_ref()?;
+    let asked = u64::try_from(cpu.quota()?).ok()?;
+    let period = cpu.period().filter(|period| *period != 0).unwrap_or(DEFAULT_PERIOD);
+    let quota = convert::cpu_quota_of_unit(asked, period);
+    if quota == asked {
+        return None;
+    }
+    let (mut cpu, mut resources) = (cpu.clone(), resources.clone());
+    cpu.set_quota(Some(i64::try_from(quota).ok()?));
+    resources.set_cpu(Some(cpu));
+    Some(resources)
+}
+
 /// `memory.oom.group` as what systemd does itself, which it wants to know from the start.
 pub(super) fn oom_policy(resources: &LinuxResources, version: u32) -> Option<Property> {
     let group = resources.unified().as_ref()?.get("memory.oom.group")?;
@@ -335,6 +350,21 @@ mod tests {
         }
         let old = told(Mode::V2, 241, json!({ "cpu": { "quota": 5000, "period": 10_000 } }));
         assert_eq!(old, ["CPUQuotaPerSecUSec=500000"]);
+    }
+
+    #[test]
+    fn files_get_the_quota_that_systemd_has() {
+        let of = |json: Value| {
+            let changed = with_quota_of_unit(&resources(json))?;
+            changed.cpu().as_ref().unwrap().quota()
+        };
+        assert_eq!(of(json!({ "cpu": { "quota": 12_345, "shares": 5 } })), Some(13_000));
+        assert_eq!(of(json!({ "cpu": { "quota": 1, "period": 10_000 } })), Some(100));
+        for same in
+            [json!({}), json!({ "cpu": { "quota": 50_000 } }), json!({ "cpu": { "quota": -1 } })]
+        {
+            assert_eq!(of(same), None);
+        }
     }
 
     #[test]
