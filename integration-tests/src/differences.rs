@@ -31,13 +31,19 @@ pub const DIFFERENCES: &[Difference] = &[
     // Cgroups
     differ(
         "cgroup-owner",
-        &[Runc],
-        "gives the cgroup to the container's user only if systemd has made it",
+        &[Runc, Crun],
+        "gives the cgroup to the container's user only if systemd has made it (runc), or even if it is \
+         mounted read-only (crun)",
     ),
     differ(
         "occupied-cgroup",
         &[Runc],
         "warns of processes in the cgroup and goes on; refused since 1.2",
+    ),
+    differ(
+        "failed-scope",
+        &[Runc],
+        "takes a failed scope of that name for its own and runs without one; resets it since 1.2",
     ),
     differ(
         "user-scope",

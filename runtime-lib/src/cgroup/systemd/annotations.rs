@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn seconds_become_microseconds() {
         for (text, micros) in [
-            ("5", 5_000_000),
+            ("5", 5_000_000u64),
             ("1.5", 1_500_000),
             ("uint64 2", 2_000_000),
             ("byte 1", 1_000_000),
@@ -104,11 +104,7 @@ mod tests {
             ("@x 3", 3_000_000),
         ] {
             let found = of(&[("org.systemd.property.TimeoutStopSec", text)]).unwrap();
-            assert_eq!(
-                found,
-                [("TimeoutStopUSec".to_owned(), Variant::from(micros as u64))],
-                "{text}"
-            );
+            assert_eq!(found, [("TimeoutStopUSec".to_owned(), Variant::from(micros))], "{text}");
         }
         let unlike = of(&[("org.systemd.property.CPUQuotaPerSecUSec", "uint64 1")]).unwrap();
         assert_eq!(unlike, [("CPUQuotaPerSecUSec".to_owned(), Variant::from(1u64))]);
