@@ -41,6 +41,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "warns of processes in the cgroup and goes on; refused since 1.2",
     ),
     differ(
+        "rounded-quota",
+        &[Crun],
+        "writes the quota that was asked for, where systemd has one of whole percents",
+    ),
+    differ(
         "failed-scope",
         &[Runc],
         "takes a failed scope of that name for its own and runs without one; resets it since 1.2",

@@ -152,6 +152,58 @@ fn annotations_are_properties() {
 }
 
 #[test]
+fn limits_are_known_to_systemd_and_to_the_kernel() {
+    require!("root", "systemd", "cgroup2");
+    let mut b = scope();
+    b.set("/linux/resources/memory", json!({ "limit": 67_108_864, "reservation": 1_048_576 }));
+    b.set("/linux/resources/pids", json!({ "limit": 50 }));
+    b.set("/linux/resources/cpu", json!({ "shares": 512, "quota": 12_345, "period": 100_000 }));
+    let c = b.start_sleeper();
+    let unit = unit(&b);
+    let file = |name: &str| fs::read_to_string(directory(&c).join(name)).unwrap().trim().to_owned();
+    for (name, value) in [
+        ("MemoryMax", "67108864"),
+        ("MemoryLow", "1048576"),
+        ("TasksMax", "50"),
+        ("CPUQuotaPerSecUSec", "130ms"),
+    ] {
+        assert_eq!(property(&unit, name), value, "{name}");
+    }
+    assert_eq!((file("memory.max"), file("pids.max")), ("67108864".into(), "50".into()));
+    known_difference!("rounded-quota");
+    assert_eq!(file("cpu.max"), "13000 100000");
+    // What systemd does not know, it takes back when it is reloaded.
+    Cmd::new("systemctl").arg("daemon-reload").run().ok();
+    assert_eq!((file("memory.max"), file("pids.max")), ("67108864".into(), "50".into()));
+    assert_eq!(file("cpu.max"), "13000 100000");
+
+    let update = ["--memory", "33554432", "--pids-limit", "20", "--cpu-quota", "20000", b.id()];
+    b.verb("update").args(update).run().ok();
+    for (name, value) in
+        [("MemoryMax", "33554432"), ("TasksMax", "20"), ("CPUQuotaPerSecUSec", "200ms")]
+    {
+        assert_eq!(property(&unit, name), value, "{name}");
+    }
+    assert_eq!((file("memory.max"), file("pids.max")), ("33554432".into(), "20".into()));
+    assert_eq!(file("cpu.max"), "20000 100000");
+    c.finish();
+}
+
+#[test]
+fn device_rules_outlast_a_reload() {
+    require!("root", "systemd");
+    let mut b = scope();
+    b.set("/linux/resources/devices", json!([{ "allow": false, "access": "rwm" }]));
+    b.push("/linux/devices", json!({ "path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11 }));
+    let c = b.start_sleeper();
+    assert_eq!(property(&unit(&b), "DevicePolicy"), "strict");
+    Cmd::new("systemctl").arg("daemon-reload").run().ok();
+    c.exec(&["read", "/dev/kmsg"]).fails_with(&["operation not permitted", "EPERM"]);
+    c.exec(&["write", "/dev/null", "x"]).ok();
+    c.finish();
+}
+
+#[test]
 fn wrong_annotations_are_refused() {
     require!("root", "systemd");
     for (name, value) in

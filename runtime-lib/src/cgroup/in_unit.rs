@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
-use oci_spec::runtime::{LinuxResources, Spec};
+use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources, Spec};
 
 use super::inherit::enable_controllers;
 use super::layout::{Mode, own_unified};
@@ -23,9 +23,14 @@ impl Cgroup {
 
     /// Has systemd start the unit around the process, then makes what systemd has nothing to do with:
     /// its v1 knows a few controllers only, and its v2 hands down what its own properties need.
-    pub(crate) fn start_unit(&mut self, pid: i32, spec: &Spec) -> Result<()> {
+    pub(crate) fn start_unit(
+        &mut self,
+        pid: i32,
+        spec: &Spec,
+        devices: Option<&[LinuxDeviceCgroup]>,
+    ) -> Result<()> {
         let Some(unit) = &self.paths.unit else { return Ok(()) };
-        systemd::start(unit, pid, spec, self.paths.mode)?;
+        systemd::start(unit, pid, spec, devices, self.paths.mode)?;
         self.unit_started = true;
         let others: Vec<Place> = match self.paths.mode {
             Mode::V1 => self.paths.v1.iter().filter(|place| !place.is_systemd()).cloned().collect(),
@@ -45,10 +50,20 @@ impl Cgroup {
     }
 
     /// Tells systemd of changed limits, if it has to know. The files are to be written afterwards.
-    #[allow(dead_code, reason = "for the verb update")]
-    pub(crate) fn update_unit(&self, resources: &LinuxResources) -> Result<()> {
-        let tell = |unit| systemd::update(unit, resources, self.paths.mode);
-        self.paths.unit.as_ref().map_or(Ok(()), tell)
+    pub(crate) fn update_unit(
+        &self,
+        resources: &LinuxResources,
+        devices: Option<&[LinuxDeviceCgroup]>,
+    ) -> Result<()> {
+        let Some(unit) = &self.paths.unit else { return Ok(()) };
+        let tell = || systemd::update(unit, resources, devices, self.paths.mode);
+        // On v1 systemd denies all devices for a moment, which a process may meet.
+        if devices.is_none() || self.paths.mode == Mode::V2 || self.paths.is_frozen()? {
+            return tell();
+        }
+        self.freeze()?;
+        let told = tell();
+        self.thaw().and(told)
     }
 
     /// Stops the unit, whose processes are dead. Does nothing if it has none.

@@ -269,7 +269,8 @@ impl CreateLane<'_> {
 impl Lane for CreateLane<'_> {
     fn start_unit(&mut self, init: &Child) -> Result<()> {
         let Draft { bundle, host, .. } = self.draft;
-        self.cgroup.start_unit(init.pid, &bundle.spec)?;
+        let devices = limits::devices_for_unit(&bundle.spec, host);
+        self.cgroup.start_unit(init.pid, &bundle.spec, devices)?;
         limits::apply(self.cgroup, &limits::of_unit(&bundle.spec), host)
     }
 

@@ -52,6 +52,14 @@ pub(super) fn of_unit(spec: &Spec) -> Cow<'_, Spec> {
     Cow::Owned(spec)
 }
 
+/// Rules that systemd is told; it can do nothing about devices where the runtime cannot.
+pub(super) fn devices_for_unit<'a>(
+    spec: &'a Spec,
+    host: &HostFacts,
+) -> Option<&'a [LinuxDeviceCgroup]> {
+    (!spares_devices(host)).then(|| device_rules(spec))
+}
+
 fn device_rules(spec: &Spec) -> &[LinuxDeviceCgroup] {
     let rules = resources_of(spec).and_then(|resources| resources.devices().as_deref());
     rules.unwrap_or_default()

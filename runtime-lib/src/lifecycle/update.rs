@@ -6,7 +6,7 @@ use super::limits::{resources_of, spares_devices};
 use super::start::{frozen_config, record_of};
 use super::{Container, Runtime};
 use crate::cgroup::resources::{self, Target};
-use crate::cgroup::{Cgroup, Mode, Paths, devices};
+use crate::cgroup::{Cgroup, Mode, Paths, devices, systemd};
 use crate::error::{Error, Result};
 use crate::state::{Status, status};
 
@@ -26,11 +26,16 @@ pub(super) fn update(container: &Container, wanted: &LinuxResources) -> Result<(
     };
     let new = resources::merged(&old, wanted);
     let target = Target { mode: record.cgroup.mode, fresh: false, document: DOCUMENT };
-    let settings = resources::compile(&resources::widened(wanted, &new), target)?;
     let paths = &record.cgroup;
-    let applied = update_devices(&container.runtime, paths, &old, &new)
+    let asked = resources::widened(wanted, &new);
+    let rounded = paths.unit.as_ref().and_then(|_| systemd::with_quota_of_unit(&asked));
+    let settings = resources::compile(rounded.as_ref().unwrap_or(&asked), target)?;
+    resources::check(paths, &settings)?;
+    let applied = update_unit(&container.runtime, paths, &old, &new, &asked)
+        .and_then(|()| update_devices(&container.runtime, paths, &old, &new))
         .and_then(|()| resources::apply(paths, &settings));
     if let Err(e) = applied {
+        let _ = update_unit(&container.runtime, paths, &new, &old, &old);
         let _ = update_devices(&container.runtime, paths, &new, &old);
         if let Ok(before) = resources::compile(&old, target) {
             resources::restore(paths, &before, &settings);
@@ -39,6 +44,22 @@ pub(super) fn update(container: &Container, wanted: &LinuxResources) -> Result<(
     }
     record.resources = Some(new);
     entry.write_record(&record)
+}
+
+/// systemd would bring back what it knows.
+fn update_unit(
+    runtime: &Runtime,
+    paths: &Paths,
+    old: &LinuxResources,
+    new: &LinuxResources,
+    asked: &LinuxResources,
+) -> Result<()> {
+    if paths.unit.is_none() {
+        return Ok(());
+    }
+    let changed = new.devices() != old.devices() && !spares_devices(&runtime.host());
+    let rules = changed.then(|| new.devices().as_deref().unwrap_or_default());
+    Cgroup::open(paths.clone()).update_unit(asked, rules)
 }
 
 /// Rules that stay as they are, as engines send them along, are not written again: others may have

@@ -13,7 +13,6 @@ mod model;
 mod program;
 mod rules;
 mod simplify;
-#[cfg_attr(not(test), expect(dead_code, reason = "for systemd as the manager of cgroups"))]
 pub(crate) mod unit;
 mod v1;
 

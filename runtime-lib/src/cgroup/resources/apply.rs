@@ -19,7 +19,7 @@ use crate::fdio;
 /// burst; weight and idle), and which of them may go first depends on what is in the files now. What
 /// is refused with EINVAL is therefore tried once more after all others.
 pub(crate) fn apply(paths: &Paths, settings: &Settings) -> Result<()> {
-    settings.usage_checks.iter().try_for_each(|check| check_usage(paths, check))?;
+    check(paths, settings)?;
     let mut writer = Writer { paths, last: None };
     let mut again = Vec::new();
     for setting in &settings.list {
@@ -29,6 +29,11 @@ pub(crate) fn apply(paths: &Paths, settings: &Settings) -> Result<()> {
         }
     }
     again.into_iter().try_for_each(|setting| writer.write(setting))
+}
+
+/// Whether the limits would kill at once what they must not (checkBeforeUpdate).
+pub(crate) fn check(paths: &Paths, settings: &Settings) -> Result<()> {
+    settings.usage_checks.iter().try_for_each(|check| check_usage(paths, check))
 }
 
 /// Gives the files of `failed` the values that they had before, as far as those are known. Failures do

@@ -30,7 +30,7 @@ use super::layout::Mode;
 use crate::error::{Error, Result};
 use crate::spec::config_error;
 
-pub(crate) use apply::{apply, restore};
+pub(crate) use apply::{apply, check, restore};
 pub(crate) use merge::{merged, widened};
 
 type Text = Cow<'static, str>;

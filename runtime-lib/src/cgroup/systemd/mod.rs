@@ -20,8 +20,9 @@ mod unit;
 
 use std::time::Duration;
 
-use oci_spec::runtime::{LinuxResources, Spec};
+use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources, Spec};
 
+use super::devices::unit::systemd_properties;
 use super::layout::Mode;
 use crate::error::Result;
 
@@ -33,18 +34,32 @@ pub(crate) use unit::Unit;
 /// enough.
 const PATIENCE_FOR_UNDO: Duration = Duration::from_secs(5);
 
-/// Starts the unit with the process in it.
-pub(crate) fn start(unit: &Unit, pid: i32, spec: &Spec, mode: Mode) -> Result<()> {
+/// Starts the unit with the process in it. `devices`: rules that systemd shall know.
+pub(crate) fn start(
+    unit: &Unit,
+    pid: i32,
+    spec: &Spec,
+    devices: Option<&[LinuxDeviceCgroup]>,
+    mode: Mode,
+) -> Result<()> {
     let mut manager = Manager::connect(unit.user)?;
-    let properties = all_properties(&mut manager, unit, pid, spec, mode)?;
+    let mut properties = all_properties(&mut manager, unit, pid, spec, mode)?;
+    properties.extend(device_properties(devices)?);
     manager.start(&unit.name, &properties)
 }
 
-/// Tells systemd of changed limits, before they are written into the cgroup's files.
-pub(crate) fn update(unit: &Unit, resources: &LinuxResources, mode: Mode) -> Result<()> {
+/// Tells systemd of changed limits, before they are written into the cgroup's files. `devices`: rules, if
+/// those have changed.
+pub(crate) fn update(
+    unit: &Unit,
+    resources: &LinuxResources,
+    devices: Option<&[LinuxDeviceCgroup]>,
+    mode: Mode,
+) -> Result<()> {
     let mut manager = Manager::connect(unit.user)?;
     let version = version_for(resources, &mut manager)?;
-    let properties = properties::of_resources(resources, mode, version)?;
+    let mut properties = properties::of_resources(resources, mode, version)?;
+    properties.extend(device_properties(devices)?);
     if properties.is_empty() { Ok(()) } else { manager.set_properties(&unit.name, &properties) }
 }
 
@@ -67,6 +82,10 @@ pub(crate) fn forget(unit: &Unit) -> Result<()> {
 /// Moves a further process into a running unit, also one that the caller could not move itself.
 pub(crate) fn attach(unit: &Unit, pid: i32) -> Result<()> {
     Manager::connect(unit.user)?.attach(&unit.name, pid.unsigned_abs())
+}
+
+fn device_properties(devices: Option<&[LinuxDeviceCgroup]>) -> Result<Vec<Property>> {
+    devices.map_or(Ok(Vec::new()), |rules| Ok(properties::of_devices(systemd_properties(rules)?)))
 }
 
 /// Later ones win: annotations over what every unit has, and limits over annotations.

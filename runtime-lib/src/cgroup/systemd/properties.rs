@@ -9,6 +9,7 @@ use zbus::Variant;
 
 use super::manager::Property;
 use crate::cgroup::convert;
+use crate::cgroup::devices::unit::DeviceProperties;
 use crate::cgroup::layout::Mode;
 use crate::error::{Error, Result};
 
@@ -57,6 +58,13 @@ pub(crate) fn of_resources(
         problem,
     })?;
     Ok(list.properties)
+}
+
+/// Device rules. On cgroup v1 systemd would allow all again whenever it is reloaded, if it did not know
+/// them. The list is emptied first, since systemd adds to it.
+pub(super) fn of_devices(DeviceProperties { policy, allow }: DeviceProperties) -> Vec<Property> {
+    let list = |entries: Vec<(String, String)>| ("DeviceAllow".to_owned(), entries.into());
+    vec![list(Vec::new()), ("DevicePolicy".to_owned(), policy.into()), list(allow)]
 }
 
 /// The same limits, with a quota as systemd has it; `None` if that is the one that was asked for.

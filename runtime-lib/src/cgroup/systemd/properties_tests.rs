@@ -79,6 +79,20 @@ fn quota_is_told_in_whole_percent() {
 }
 
 #[test]
+fn devices_are_a_list_of_pairs_that_is_emptied_first() {
+    let allow = vec![("/dev/char/1:3".to_owned(), "rwm".to_owned())];
+    let told = of_devices(DeviceProperties { policy: "strict", allow: allow.clone() });
+    let signature = |value: &Variant<'_>| value.value_signature().to_string();
+    assert_eq!(
+        told.iter().map(|(_, value)| signature(value)).collect::<Vec<_>>(),
+        ["a(ss)", "s", "a(ss)"]
+    );
+    assert_eq!(told[0], ("DeviceAllow".to_owned(), Vec::<(String, String)>::new().into()));
+    assert_eq!(told[1], ("DevicePolicy".to_owned(), "strict".into()));
+    assert_eq!(told[2], ("DeviceAllow".to_owned(), allow.into()));
+}
+
+#[test]
 fn files_get_the_quota_that_systemd_has() {
     let of = |json: Value| {
         let changed = with_quota_of_unit(&resources(json))?;
