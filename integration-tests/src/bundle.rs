@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::unistd::getegid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -15,6 +16,7 @@ use crate::leaks::Leaks;
 use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::runtime::{self, Runtime};
+use crate::user::{is_root, ordinary_user};
 use crate::{config, leaks};
 
 /// A bundle directory; dropping it deletes its containers by force.
@@ -46,7 +48,10 @@ impl Bundle {
         let dir = tempfile::Builder::new().prefix(&format!("{id}-")).tempdir().unwrap();
         let config = config::default();
         let (flags, env) = (Vec::new(), Vec::new());
-        let bundle = Self { dir, id, config, user: None, subids: false, flags, env };
+        let mut bundle = Self { dir, id, config, user: None, subids: false, flags, env };
+        if !is_root() {
+            bundle.make_rootless(getegid().as_raw());
+        }
         fs::set_permissions(bundle.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(bundle.root()).unwrap();
         for dir in ["proc", "dev", "sys", "tmp", "etc", "run"] {
@@ -61,6 +66,19 @@ impl Bundle {
         let mut bundle = Self::new();
         bundle.args(args);
         bundle
+    }
+
+    /// The same as an ordinary user runs it: the one who runs the tests, or if that is root, [`ordinary_user`].
+    pub fn rootless() -> Self {
+        let mut bundle = Self::new();
+        if is_root() {
+            bundle.as_user(ordinary_user()).make_rootless(ordinary_user());
+        }
+        bundle
+    }
+
+    fn make_rootless(&mut self, gid: u32) {
+        config::make_rootless(&mut self.config, ordinary_user(), gid);
     }
 
     // ---- what it is ------------------------------------------------------------------------------------------------
@@ -103,14 +121,22 @@ impl Bundle {
     // ---- changing it: see also edit.rs ----------------------------------------------------------------------
 
     /// Runs the runtime as this ordinary user, who owns the bundle.
+    ///
+    /// # Panics
+    /// When the tests run as yet another ordinary user.
     pub fn as_user(&mut self, uid: u32) -> &mut Self {
-        self.user = Some(uid);
+        if is_root() {
+            self.user = Some(uid);
+        } else {
+            assert_eq!(uid, ordinary_user(), "only root can be somebody else");
+        }
         self
     }
 
-    /// Gives that user subordinate ids 100000 to 165535, as `/etc/subuid` would.
+    /// Gives that user subordinate ids 100000 to 165535, as `/etc/subuid` would. One who is not played by root has
+    /// them already (`require!("uidmap")`).
     pub fn with_subids(&mut self) -> &mut Self {
-        let user = self.user.expect("as_user first");
+        let Some(user) = self.user else { return self };
         for name in ["subuid", "subgid"] {
             fs::write(self.scratch(name), format!("{user}:100000:65536\n")).unwrap();
         }
@@ -184,8 +210,12 @@ impl Bundle {
 
     fn runtime(&self) -> Cmd {
         let runtime = Runtime::get();
-        if self.user.is_none() || !runtime.is_teu() {
+        if self.user.is_none() {
             return runtime.bare();
+        }
+        // Without --systemd-cgroup: a user whom root plays has no session.
+        if !runtime.is_teu() {
+            return Cmd::new(runtime.path());
         }
         // The build directory may be closed to other users.
         let copy = self.scratch("teu");

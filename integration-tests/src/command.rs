@@ -7,6 +7,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::outcome::Outcome;
@@ -55,7 +56,7 @@ impl Cmd {
             user: None,
             hidden: None,
             binds: Vec::new(),
-            limit: LIMIT,
+            limit: patience(LIMIT),
         }
     }
 
@@ -308,12 +309,26 @@ fn text(file: &File) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Polls for ten seconds.
+/// A time limit of the harness on this machine: `TEU_TEST_PATIENCE=3` makes each three times as long, for an
+/// emulated or a busy one.
+///
+/// # Panics
+/// When the variable is not a number.
+pub fn patience(limit: Duration) -> Duration {
+    static FACTOR: OnceLock<u32> = OnceLock::new();
+    let factor = FACTOR.get_or_init(|| match std::env::var("TEU_TEST_PATIENCE") {
+        Ok(text) if !text.is_empty() => text.parse().expect("TEU_TEST_PATIENCE: a number"),
+        _ => 1,
+    });
+    limit * *factor
+}
+
+/// Polls for ten seconds (see [`patience`]).
 ///
 /// # Panics
 /// When it never becomes true.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + patience(Duration::from_secs(10));
     while !condition() {
         assert!(Instant::now() < end, "never happened: {what}");
         std::thread::sleep(Duration::from_millis(5));

@@ -49,6 +49,20 @@ pub fn default() -> Value {
     })
 }
 
+/// What an ordinary user has to change in it: a user namespace with the own ids alone, and no ids besides.
+pub fn make_rootless(config: &mut Value, uid: u32, gid: u32) {
+    let map = |id: u32| json!([{ "containerID": 0, "hostID": id, "size": 1 }]);
+    *at(config, "/linux/uidMappings") = map(uid);
+    *at(config, "/linux/gidMappings") = map(gid);
+    let namespaces = at(config, "/linux/namespaces").as_array_mut().expect("namespaces");
+    namespaces.push(json!({ "type": "user" }));
+    for mount in at(config, "/mounts").as_array_mut().expect("mounts") {
+        if let Some(options) = mount["options"].as_array_mut() {
+            options.retain(|option| option != "gid=5");
+        }
+    }
+}
+
 /// The value a JSON pointer names, with every object on the way made.
 pub fn at<'a>(config: &'a mut Value, pointer: &str) -> &'a mut Value {
     pointer.split('/').skip(1).fold(config, |value, key| match value {

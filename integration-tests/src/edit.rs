@@ -82,6 +82,16 @@ impl Bundle {
         self.without_namespace(&kind).push("/linux/namespaces", value)
     }
 
+    /// Puts the container's cgroup below this one, which is made for it, in the syntax of the cgroup driver in use.
+    pub fn cgroup_below(&mut self, parent: &str) -> &mut Self {
+        let id = self.id();
+        let path = match crate::Runtime::systemd() {
+            true => format!("{parent}.slice:teu-it:{id}"),
+            false => format!("/{parent}/{id}"),
+        };
+        self.set("/linux/cgroupsPath", path)
+    }
+
     /// Replaces the five capability sets of the process; `None` for an absent set.
     pub fn capabilities(&mut self, sets: &Value) -> &mut Self {
         self.set("/process/capabilities", sets.clone())

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::Bundle;
+use crate::{Bundle, is_root, patience};
 
 /// Everything on the machine that belongs to one bundle.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Leaks {
     /// Cgroup directories with the container's id in their name.
     pub cgroups: Vec<PathBuf>,
+    /// Transient units of systemd, also those that have failed.
+    pub units: Vec<String>,
     /// Mounts in this process's mount namespace.
     pub mounts: Vec<String>,
     /// Entries of the state root.
@@ -30,6 +32,7 @@ impl Leaks {
         let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap();
         Self {
             cgroups,
+            units: units(bundle.id()),
             mounts: mountinfo.lines().filter(|l| l.contains(&mark)).map(String::from).collect(),
             state: entries(&bundle.root()),
             processes: processes(&mark),
@@ -38,8 +41,12 @@ impl Leaks {
 
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        let Self { cgroups, mounts, state, processes } = self;
-        cgroups.is_empty() && mounts.is_empty() && state.is_empty() && processes.is_empty()
+        let Self { cgroups, units, mounts, state, processes } = self;
+        cgroups.is_empty()
+            && units.is_empty()
+            && mounts.is_empty()
+            && state.is_empty()
+            && processes.is_empty()
     }
 }
 
@@ -47,13 +54,29 @@ fn walk(dir: &Path, id: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|t| t.is_dir()) {
             let name = entry.file_name().to_string_lossy().into_owned();
-            // "-1" must not match "-10".
-            if name.split(id).skip(1).any(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())) {
+            if is_named(&name, id) {
                 found.push(entry.path());
             }
             walk(&entry.path(), id, found);
         }
     }
+}
+
+/// "-1" must not match "-10".
+fn is_named(name: &str, id: &str) -> bool {
+    name.split(id).skip(1).any(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// systemd keeps the file of a transient unit as long as it knows the unit.
+fn units(id: &str) -> Vec<String> {
+    let run = match is_root() {
+        true => Some("/run".into()),
+        false => std::env::var_os("XDG_RUNTIME_DIR"),
+    };
+    let dir = run.map(|run| Path::new(&run).join("systemd/transient"));
+    let mut names = dir.map(|dir| entries(&dir)).unwrap_or_default();
+    names.retain(|name| is_named(name, id));
+    names
 }
 
 /// The names in a directory.
@@ -78,7 +101,7 @@ fn processes(mark: &str) -> Vec<(i32, String)> {
 /// Waits a little: the last process of a cgroup may still be on its way out.
 #[track_caller]
 pub fn wait_until_clean(bundle: &Bundle) {
-    let end = Instant::now() + Duration::from_secs(2);
+    let end = Instant::now() + patience(Duration::from_secs(2));
     loop {
         let leaks = Leaks::of(bundle);
         if leaks.is_empty() {

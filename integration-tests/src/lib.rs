@@ -31,9 +31,10 @@ mod report;
 mod require;
 mod runtime;
 mod terminal;
+mod user;
 
 pub use bundle::Bundle;
-pub use command::{Cmd, Running, wait_until};
+pub use command::{Cmd, Running, patience, wait_until};
 pub use container::{Container, wait_ready};
 pub use leaks::Leaks;
 pub use outcome::Outcome;
@@ -42,3 +43,4 @@ pub use require::available;
 pub use runtime::{Kind, Runtime, probe};
 pub use serde_json::{Value, json};
 pub use terminal::{Receiver, Terminal};
+pub use user::{is_root, ordinary_user};

@@ -1,6 +1,8 @@
 //! What a test needs from the machine: a loud skip, or a failure where the need is named in `TEU_TEST_REQUIRE`.
 
-use crate::{Runtime, cgroup};
+use std::path::Path;
+
+use crate::{Runtime, cgroup, is_root, ordinary_user};
 
 /// Skips the test, with a line on stderr, unless every named need is there.
 ///
@@ -51,26 +53,29 @@ fn missing(need: &str) -> Option<String> {
     let unless = |there: bool, why: &str| (!there).then(|| why.to_owned());
     let on_path = |name: &str| unless(find(name).is_some(), &format!("{name} is not on PATH"));
     match need {
-        "root" => unless(nix::unistd::geteuid().is_root(), "not running as root"),
+        "root" => unless(is_root(), "not running as root"),
+        "container" if is_root() => None,
+        "container" => missing("userns"),
         "teu" => unless(Runtime::get().is_teu(), "the runtime under test is another one"),
         "docker" => {
             on_path("dockerd").or_else(|| on_path("containerd")).or_else(|| on_path("docker"))
         }
-        "uidmap" => on_path("newuidmap").or_else(|| on_path("newgidmap")).or_else(|| {
-            let user = nix::unistd::User::from_uid(1000.into()).ok().flatten();
-            unless(user.is_some(), "newuidmap wants an account for uid 1000")
-        }),
+        "uidmap" => on_path("newuidmap").or_else(|| on_path("newgidmap")).or_else(missing_subids),
         "setcap" | "setfacl" | "setpriv" => on_path(need),
         "idmap" => unless(kernel() >= (5, 12), "id-mapped mounts came with Linux 5.12"),
         "idmap-tmpfs" => unless(kernel() >= (6, 3), "id-mapped tmpfs came with Linux 6.3"),
-        "cgroup1" => {
-            unless(std::path::Path::new("/sys/fs/cgroup/devices").exists(), "no v1 hierarchies")
+        "cgroup1" => unless(exists("/sys/fs/cgroup/devices"), "no v1 hierarchies"),
+        "delegation" => missing_delegation(),
+        "systemd" if is_root() => unless(exists("/run/systemd/private"), "no systemd"),
+        "systemd" => {
+            let run = std::env::var("XDG_RUNTIME_DIR").unwrap_or_default();
+            unless(exists(&format!("{run}/systemd/private")), "no systemd of the user's own")
         }
         "cgroup2" => unless(cgroup::is_v2(), "cgroup v2 does not rule"),
         "disk" => unless(cgroup::a_disk().is_some(), "there is no disk"),
         "realtime" => {
-            let file = std::path::Path::new("/sys/fs/cgroup/cpu/cpu.rt_runtime_us");
-            unless(file.exists(), "the kernel has no realtime groups on v1")
+            let file = "/sys/fs/cgroup/cpu/cpu.rt_runtime_us";
+            unless(exists(file), "the kernel has no realtime groups on v1")
         }
         "block-weight" => {
             let ours = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
@@ -106,6 +111,36 @@ fn missing(need: &str) -> Option<String> {
         "runc" | "crun" | "busybox" | "strace" | "ps" => on_path(need),
         _ => panic!("unknown need {need:?}"),
     }
+}
+
+fn exists(path: &str) -> bool {
+    Path::new(path).exists()
+}
+
+/// newuidmap wants an account with a name; root gives it subordinate ids, others must have those of the tests.
+fn missing_subids() -> Option<String> {
+    let uid = ordinary_user();
+    let Some(user) = nix::unistd::User::from_uid(uid.into()).ok().flatten() else {
+        return Some(format!("newuidmap wants an account for uid {uid}"));
+    };
+    let line = format!("{}:100000:65536", user.name);
+    let has = |file: &&str| {
+        std::fs::read_to_string(file).is_ok_and(|text| text.lines().any(|l| l == line))
+    };
+    let lacks = ["/etc/subuid", "/etc/subgid"].into_iter().find(|file| !is_root() && !has(file));
+    lacks.map(|file| format!("no line {line} in {file}"))
+}
+
+/// A container's cgroup is made beside that of the tests, and is of use if controllers can be enabled there.
+fn missing_delegation() -> Option<String> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let Some(own) = own.lines().find_map(|line| line.strip_prefix("0::/")) else {
+        return Some("not in a cgroup of v2".into());
+    };
+    let own = Path::new("/sys/fs/cgroup").join(own);
+    let file = own.parent()?.join("cgroup.subtree_control");
+    let written = std::fs::write(&file, "+cpu +memory +pids");
+    written.err().map(|e| format!("+cpu +memory +pids to {}: {e}", file.display()))
 }
 
 /// A program on `PATH`.

@@ -86,9 +86,14 @@ impl Runtime {
         self.kind == Kind::Teu
     }
 
-    /// A command line with nothing but the binary.
+    /// Whether `TEU_TEST_SYSTEMD` asks for systemd as the manager of cgroups.
+    pub fn systemd() -> bool {
+        std::env::var("TEU_TEST_SYSTEMD").is_ok_and(|value| value == "1")
+    }
+
+    /// A command line with nothing but the binary and what chooses the cgroup driver.
     pub fn bare(&self) -> Cmd {
-        let cmd = Cmd::new(&self.path);
+        let cmd = Cmd::new(&self.path).args(Self::systemd().then_some("--systemd-cgroup"));
         // crun 1.8 turns all controllers off when a v2 hierarchy beside v1 has any: hide it, in a mount namespace
         // that only this one command sees.
         if self.kind == Kind::Crun && hybrid() {
@@ -100,7 +105,7 @@ impl Runtime {
 }
 
 fn hybrid() -> bool {
-    nix::unistd::geteuid().is_root()
+    crate::is_root()
         && std::fs::read_to_string("/sys/fs/cgroup/unified/cgroup.controllers")
             .is_ok_and(|controllers| !controllers.trim().is_empty())
 }

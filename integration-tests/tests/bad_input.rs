@@ -15,7 +15,7 @@ fn refused(b: &Bundle, any: &[&str]) {
 
 #[test]
 fn text_that_is_not_json_is_refused() {
-    require!("root");
+    require!("container");
     for text in ["", "{", "[]", "null", "{\"ociVersion\": 7}", "\u{0}"] {
         let b = Bundle::new();
         fs::write(b.path().join("config.json"), text).unwrap();
@@ -28,7 +28,7 @@ fn text_that_is_not_json_is_refused() {
 
 #[test]
 fn an_invalid_version_is_refused() {
-    require!("root");
+    require!("container");
     known_difference!("invalid-version");
     for version in ["invalid", "", "2.0.0"] {
         let mut b = Bundle::new();
@@ -39,7 +39,7 @@ fn an_invalid_version_is_refused() {
 
 #[test]
 fn a_process_without_arguments_is_refused() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/process/args", json!([]));
     refused(&b, &["args"]);
@@ -47,7 +47,7 @@ fn a_process_without_arguments_is_refused() {
 
 #[test]
 fn a_missing_root_is_refused() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.remove("/root");
     refused(&b, &["root"]);
@@ -55,7 +55,7 @@ fn a_missing_root_is_refused() {
 
 #[test]
 fn a_relative_working_directory_is_refused() {
-    require!("root");
+    require!("container");
     known_difference!("relative-cwd");
     let mut b = Bundle::new();
     b.set("/process/cwd", "tmp");
@@ -64,7 +64,7 @@ fn a_relative_working_directory_is_refused() {
 
 #[test]
 fn a_root_that_is_missing_or_a_file_is_refused() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/root/path", "no-such-rootfs");
     refused(&b, &["no-such-rootfs"]);
@@ -75,7 +75,7 @@ fn a_root_that_is_missing_or_a_file_is_refused() {
 
 #[test]
 fn ids_that_could_be_paths_are_refused() {
-    require!("root");
+    require!("container");
     known_difference!("id-characters");
     let b = Bundle::new();
     b.write();
@@ -89,7 +89,7 @@ fn ids_that_could_be_paths_are_refused() {
 
 #[test]
 fn every_character_that_runc_allows_in_an_id_is_allowed() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["echo", "ok"]);
     b.write();
     let id = format!("{}_A.b+c-D", b.id());
@@ -98,7 +98,7 @@ fn every_character_that_runc_allows_in_an_id_is_allowed() {
 
 #[test]
 fn the_number_of_arguments_is_checked() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     b.write();
     b.verb("create").run().fails();
@@ -112,7 +112,7 @@ fn the_number_of_arguments_is_checked() {
 
 #[test]
 fn values_of_the_wrong_type_are_refused() {
-    require!("root");
+    require!("container");
     known_difference!("wrong-types");
     let cases: [(&str, Value); 8] = [
         ("/process/args", json!("sh")),
@@ -138,7 +138,7 @@ fn values_of_the_wrong_type_are_refused() {
 
 #[test]
 fn a_nul_byte_in_a_string_is_refused() {
-    require!("root");
+    require!("container");
     known_difference!("nul-bytes");
     for pointer in
         ["/process/cwd", "/process/args/0", "/process/env/0", "/hostname", "/mounts/0/destination"]
@@ -156,7 +156,7 @@ fn a_nul_byte_in_a_string_is_refused() {
 
 #[test]
 fn a_hostname_that_is_too_long_is_refused() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/hostname", "x".repeat(65));
     refused(&b, &["hostname", "sethostname"]);
@@ -164,7 +164,7 @@ fn a_hostname_that_is_too_long_is_refused() {
 
 #[test]
 fn a_mount_without_a_destination_is_refused() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.push("/mounts", json!({ "type": "tmpfs", "source": "tmpfs" }));
     refused(&b, &["destination", "mounts"]);
@@ -172,7 +172,7 @@ fn a_mount_without_a_destination_is_refused() {
 
 #[test]
 fn a_huge_argument_list_is_refused_by_the_kernel_and_reported() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/process/env", vec![format!("A={}", "x".repeat(200_000))]);
     let outcome = b.run();
@@ -181,7 +181,7 @@ fn a_huge_argument_list_is_refused_by_the_kernel_and_reported() {
 
 #[test]
 fn a_state_root_that_cannot_be_made_is_an_error() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     b.write();
     let create = Runtime::get().bare().args(["--root", "/proc/no/such", "create", "--bundle"]);
@@ -191,7 +191,7 @@ fn a_state_root_that_cannot_be_made_is_an_error() {
 
 #[test]
 fn a_damaged_state_file_is_an_error_and_delete_by_force_clears_it() {
-    require!("root");
+    require!("container");
     known_difference!("damaged-state");
     let b = Bundle::new();
     let dir = b.root().join("broken");

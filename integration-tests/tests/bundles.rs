@@ -51,7 +51,7 @@ fn hello_says_hello() {
 
 #[test]
 fn rootless_says_hello_to_an_ordinary_user() {
-    require!("root");
+    require!("container");
     assert!(run("rootless", Some(1000)).ok().out().starts_with("Hello from a container"));
 }
 

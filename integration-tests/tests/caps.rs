@@ -28,7 +28,7 @@ fn every_set_is_exactly_the_configured_one() {
 
 #[test]
 fn root_gets_the_bounding_set_and_nothing_else() {
-    require!("root");
+    require!("container");
     let r = Bundle::new().report();
     let all = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"];
     assert_eq!(r.caps("bounding"), all);
@@ -40,7 +40,7 @@ fn root_gets_the_bounding_set_and_nothing_else() {
 
 #[test]
 fn without_capabilities_every_set_is_empty() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     for empty in [json!({}), Value::Null] {
         b.capabilities(&empty);
@@ -53,7 +53,7 @@ fn without_capabilities_every_set_is_empty() {
 
 #[test]
 fn an_unknown_capability_does_not_weaken_the_others() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     let list = json!(["CAP_KILL", "CAP_NO_SUCH_THING"]);
     b.capabilities(&json!({ "bounding": list, "effective": list, "permitted": list }));
@@ -77,7 +77,7 @@ fn an_ordinary_user_keeps_the_bounding_set_only() {
 
 #[test]
 fn without_cap_sys_admin_nothing_can_be_mounted() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.args(&["mount", "none", "/tmp", "tmpfs"]);
     assert_eq!(b.run().out(), "EPERM");
@@ -85,7 +85,7 @@ fn without_cap_sys_admin_nothing_can_be_mounted() {
 
 #[test]
 fn without_cap_mknod_no_device_can_be_made() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.args(&["mknod", "/tmp/mem", "c", "1", "1"]);
     assert_eq!(b.run().out(), "EPERM");

@@ -6,7 +6,7 @@ use integration_tests::{Bundle, known_difference, require, wait_until};
 
 #[test]
 fn of_several_creates_with_one_id_exactly_one_wins() {
-    require!("root");
+    require!("container");
     known_difference!("create-race");
     for _ in 0..3 {
         let b = Bundle::probe(&["sleep"]);
@@ -23,7 +23,7 @@ fn of_several_creates_with_one_id_exactly_one_wins() {
 
 #[test]
 fn containers_with_different_ids_do_not_meet() {
-    require!("root");
+    require!("container");
     thread::scope(|scope| {
         for n in 0..6 {
             scope.spawn(move || {
@@ -36,7 +36,7 @@ fn containers_with_different_ids_do_not_meet() {
 
 #[test]
 fn of_two_starts_one_wins() {
-    require!("root");
+    require!("container");
     known_difference!("start-race");
     let b = Bundle::probe(&["sleep"]);
     let c = b.create();
@@ -48,7 +48,7 @@ fn of_two_starts_one_wins() {
 
 #[test]
 fn deletes_at_once_leave_nothing() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     b.start_sleeper();
     let both = [0, 1, 2].map(|_| b.verb("delete").args(["--force", b.id()]).spawn());
@@ -59,7 +59,7 @@ fn deletes_at_once_leave_nothing() {
 
 #[test]
 fn many_execs_at_once_all_run() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let _c = b.start_sleeper();
     let all: Vec<_> = (0..6)
@@ -71,7 +71,7 @@ fn many_execs_at_once_all_run() {
 
 #[test]
 fn an_exec_ends_when_the_container_does() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     let exec = b.verb("exec").args([b.id(), "/probe", "trap"]).spawn();

@@ -4,7 +4,7 @@ use integration_tests::{Bundle, Report, json, known_difference, require, wait_un
 
 #[test]
 fn exec_runs_in_the_containers_namespaces() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/hostname", "inside");
     let c = b.start_sleeper();
@@ -23,7 +23,7 @@ fn exec_runs_in_the_containers_namespaces() {
 
 #[test]
 fn exec_runs_in_the_containers_cgroups() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     let init = std::fs::read_to_string(format!("/proc/{}/cgroup", c.pid())).unwrap();
@@ -33,7 +33,7 @@ fn exec_runs_in_the_containers_cgroups() {
 
 #[test]
 fn exec_passes_the_exit_status_on() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     c.exec(&["exit", "0"]).ok();
@@ -44,7 +44,7 @@ fn exec_passes_the_exit_status_on() {
 
 #[test]
 fn exec_passes_standard_input_and_output() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let _c = b.start_sleeper();
     let cat = b.verb("exec").args([b.id(), "/probe", "cat"]).stdin("through");
@@ -53,7 +53,7 @@ fn exec_passes_standard_input_and_output() {
 
 #[test]
 fn exec_of_a_missing_executable_exits_255_and_the_container_goes_on() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     let outcome = b.verb("exec").args([b.id(), "/no/such/file"]).run();
@@ -64,7 +64,7 @@ fn exec_of_a_missing_executable_exits_255_and_the_container_goes_on() {
 
 #[test]
 fn exec_that_fails_in_the_runtime_exits_255() {
-    require!("root");
+    require!("container");
     known_difference!("exec-255");
     let b = Bundle::new();
     let _c = b.start_sleeper();
@@ -74,7 +74,7 @@ fn exec_that_fails_in_the_runtime_exits_255() {
 
 #[test]
 fn exec_needs_a_running_container() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["exit", "0"]);
     b.verb("exec").args(["nobody", "/probe"]).run().fails_with(&["does not exist"]);
     let c = b.create();
@@ -85,7 +85,7 @@ fn exec_needs_a_running_container() {
 
 #[test]
 fn exec_in_a_created_container_works() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["sleep"]);
     let c = b.create();
     assert_eq!(c.exec(&["echo", "early"]).ok().out(), "early");
@@ -118,7 +118,7 @@ fn exec_takes_additional_groups() {
 
 #[test]
 fn exec_adds_capabilities_for_itself_only() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     let more = Report(c.exec_with(&["--cap", "CAP_SYS_TIME"], &["report"]).ok().json());
@@ -154,7 +154,7 @@ fn exec_takes_a_process_file() {
 
 #[test]
 fn exec_applies_umask_and_oom_score_of_the_process_file() {
-    require!("root");
+    require!("container");
     known_difference!("exec-umask-oom");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -168,21 +168,21 @@ fn exec_applies_umask_and_oom_score_of_the_process_file() {
 
 #[test]
 fn exec_has_only_the_three_standard_descriptors() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     assert_eq!(b.start_sleeper().report().fds(), [0, 1, 2]);
 }
 
 #[test]
 fn exec_starts_with_no_signal_blocked() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     assert_eq!(b.start_sleeper().report()["signals_blocked"], json!([]));
 }
 
 #[test]
 fn exec_detached_returns_at_once_and_writes_the_pid() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     let file = b.scratch("exec.pid");
@@ -195,7 +195,7 @@ fn exec_detached_returns_at_once_and_writes_the_pid() {
 
 #[test]
 fn the_rest_of_the_line_belongs_to_the_command() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     assert_eq!(c.exec(&["echo", "--detach", "-h", "--", "x"]).ok().out(), "--detach -h -- x");
@@ -203,7 +203,7 @@ fn the_rest_of_the_line_belongs_to_the_command() {
 
 #[test]
 fn a_name_is_looked_up_in_the_containers_path() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let _c = b.start_sleeper();
     assert_eq!(b.verb("exec").args([b.id(), "probe", "echo", "found"]).run().ok().out(), "found");
@@ -211,7 +211,7 @@ fn a_name_is_looked_up_in_the_containers_path() {
 
 #[test]
 fn an_orphan_of_exec_does_not_hold_exec_up() {
-    require!("root");
+    require!("container");
     known_difference!("exec-orphan");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -221,7 +221,7 @@ fn an_orphan_of_exec_does_not_hold_exec_up() {
 
 #[test]
 fn exec_takes_the_soft_limit_of_open_files() {
-    require!("root");
+    require!("container");
     known_difference!("exec-nofile");
     let b = Bundle::new();
     let c = b.start_sleeper();

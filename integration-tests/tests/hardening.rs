@@ -12,7 +12,7 @@ fn hook_lines(path: &std::path::Path) -> Vec<Value> {
 
 #[test]
 fn a_start_container_hook_is_in_the_containers_cgroup() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::probe(&["exit", "0"]);
     let hook = json!({ "path": "/probe", "args": ["probe", "save-stdin", "/tmp/seen"] });
     b.push("/hooks/startContainer", hook);
@@ -25,7 +25,7 @@ fn a_start_container_hook_is_in_the_containers_cgroup() {
 
 #[test]
 fn an_image_cannot_lead_a_volume_over_a_part_of_proc() {
-    require!("root");
+    require!("container");
     known_difference!("proc-symlink");
     for target in ["/proc/sys", "/proc"] {
         let mut b = Bundle::probe(&["read", "/proc/sys/kernel/ostype"]);
@@ -39,7 +39,7 @@ fn an_image_cannot_lead_a_volume_over_a_part_of_proc() {
 
 #[test]
 fn the_callers_session_keyring_stays_outside() {
-    require!("root");
+    require!("container");
     known_difference!("keyring-name");
     let b = Bundle::probe(&["read", "/proc/keys"]);
     let keys = b.run().ok().out().to_owned();
@@ -59,7 +59,7 @@ fn exec_as_another_user_keeps_the_group_of_the_container() {
 
 #[test]
 fn a_hook_in_the_containers_namespaces_makes_no_file_for_everyone() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::probe(&["exit", "0"]);
     let file = b.scratch("seen");
     let path = probe();
@@ -75,7 +75,7 @@ fn a_hook_in_the_containers_namespaces_makes_no_file_for_everyone() {
 
 #[test]
 fn hooks_get_no_descriptor_of_the_callers() {
-    require!("root");
+    require!("container");
     known_difference!("hook-descriptors");
     let mut b = Bundle::probe(&["exit", "0"]);
     let file = b.scratch("seen");
@@ -95,7 +95,7 @@ fn hooks_get_no_descriptor_of_the_callers() {
 
 #[test]
 fn sysctls_of_the_host_are_not_written_through_a_joined_namespace() {
-    require!("root");
+    require!("container");
     known_difference!("host-sysctl");
     let before = fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl").unwrap();
     let mut b = Bundle::new();
@@ -113,7 +113,7 @@ fn sysctls_of_the_host_are_not_written_through_a_joined_namespace() {
 
 #[test]
 fn a_pid_file_is_not_written_through_a_symlink() {
-    require!("root");
+    require!("container");
     known_difference!("pid-file-symlink");
     let b = Bundle::new();
     let (victim, file) = (b.scratch("victim"), b.scratch("pid"));
@@ -126,7 +126,7 @@ fn a_pid_file_is_not_written_through_a_symlink() {
 
 #[test]
 fn a_created_container_can_be_ended_by_a_signal() {
-    require!("root");
+    require!("container");
     known_difference!("created-signal");
     let b = Bundle::new();
     let c = b.create();
@@ -145,7 +145,7 @@ fn an_ordinary_user_of_the_container_can_open_its_standard_output() {
 
 #[test]
 fn a_config_of_many_paths_and_a_long_name_is_refused_soon() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     let path = vec!["/usr/local/bin"; 6000].join(":");
     b.set("/process/env", json!([format!("PATH={path}")]));
@@ -157,7 +157,7 @@ fn a_config_of_many_paths_and_a_long_name_is_refused_soon() {
 
 #[test]
 fn a_hook_that_hangs_does_not_keep_a_container_from_being_deleted() {
-    require!("root");
+    require!("container");
     known_difference!("hanging-hook");
     let mut b = Bundle::new();
     b.push("/hooks/startContainer", json!({ "path": "/probe", "args": ["probe", "sleep"] }));
@@ -175,7 +175,7 @@ fn a_hook_that_hangs_does_not_keep_a_container_from_being_deleted() {
 
 #[test]
 fn an_init_that_is_killed_just_before_its_exec_is_an_error() {
-    require!("root");
+    require!("container");
     require!("strace");
     known_difference!("killed-before-exec");
     // The first execve of each process: teu's own is over when strace sees it, the executor's is not.

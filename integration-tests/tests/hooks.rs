@@ -39,7 +39,7 @@ fn saved(kind: &str) -> (Bundle, Value) {
 
 #[test]
 fn runtime_hooks_get_the_state_and_run_in_the_runtimes_namespaces() {
-    require!("root");
+    require!("container");
     for (kind, status) in [
         ("prestart", "creat"),
         ("createRuntime", "creat"),
@@ -65,7 +65,7 @@ fn runtime_hooks_get_the_state_and_run_in_the_runtimes_namespaces() {
 
 #[test]
 fn a_hook_gets_exactly_its_arguments_and_environment() {
-    require!("root");
+    require!("container");
     let (_b, line) = saved("createRuntime");
     assert_eq!(line["args"][0], "hook-name");
     assert_eq!(line["env"], json!(["HOOK=yes"]));
@@ -73,14 +73,14 @@ fn a_hook_gets_exactly_its_arguments_and_environment() {
 
 #[test]
 fn runtime_hooks_work_in_the_bundle() {
-    require!("root");
+    require!("container");
     let (b, line) = saved("createRuntime");
     assert_eq!(line["cwd"], b.path().to_str().unwrap());
 }
 
 #[test]
 fn start_container_hooks_run_inside_before_the_process() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::probe(&["read", "/hook"]);
     b.push("/hooks/startContainer", hook("/probe", "/hook"));
     let line: Value = b.run().ok().json();
@@ -91,7 +91,7 @@ fn start_container_hooks_run_inside_before_the_process() {
 
 #[test]
 fn create_container_hooks_run_in_the_containers_namespaces_with_the_hosts_files() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::probe(&["sleep"]);
     let file = b.scratch("hook");
     b.push("/hooks/createContainer", hook(&host_probe(), file.to_str().unwrap()));
@@ -105,7 +105,7 @@ fn create_container_hooks_run_in_the_containers_namespaces_with_the_hosts_files(
 
 #[test]
 fn hooks_of_one_kind_run_in_the_listed_order() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::probe(&["echo", "ran"]);
     let file = b.scratch("order");
     for name in ["one", "two", "three"] {
@@ -119,7 +119,7 @@ fn hooks_of_one_kind_run_in_the_listed_order() {
 
 #[test]
 fn the_kinds_run_in_the_order_of_the_specification() {
-    require!("root");
+    require!("container");
     known_difference!("poststart-at-create");
     let mut b = Bundle::probe(&["sleep"]);
     let file = b.scratch("order");
@@ -141,7 +141,7 @@ fn the_kinds_run_in_the_order_of_the_specification() {
 
 #[test]
 fn a_failing_hook_before_start_undoes_create() {
-    require!("root");
+    require!("container");
     for kind in ["prestart", "createRuntime", "createContainer"] {
         let mut b = Bundle::probe(&["write", "/ran", "1"]);
         b.push(
@@ -157,7 +157,7 @@ fn a_failing_hook_before_start_undoes_create() {
 
 #[test]
 fn a_failing_start_container_hook_fails_the_start() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::probe(&["write", "/ran", "1"]);
     b.push("/hooks/startContainer", json!({ "path": "/probe", "args": ["x", "exit", "3"] }));
     b.run().fails();
@@ -166,7 +166,7 @@ fn a_failing_start_container_hook_fails_the_start() {
 
 #[test]
 fn a_failing_poststart_or_poststop_hook_only_warns() {
-    require!("root");
+    require!("container");
     known_difference!("poststart-failure");
     for kind in ["poststart", "poststop"] {
         let mut b = Bundle::probe(&["exit", "5"]);
@@ -180,7 +180,7 @@ fn a_failing_poststart_or_poststop_hook_only_warns() {
 
 #[test]
 fn what_a_failing_hook_wrote_to_stderr_is_in_the_error() {
-    require!("root");
+    require!("container");
     known_difference!("hook-stderr");
     let mut b = Bundle::new();
     let script = json!(["sh", "-c", "echo the reason >&2; exit 1"]);
@@ -190,7 +190,7 @@ fn what_a_failing_hook_wrote_to_stderr_is_in_the_error() {
 
 #[test]
 fn a_hook_that_takes_too_long_is_ended() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.push(
         "/hooks/createRuntime",
@@ -202,7 +202,7 @@ fn a_hook_that_takes_too_long_is_ended() {
 
 #[test]
 fn a_missing_hook_program_fails_create() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.push("/hooks/createRuntime", json!({ "path": "/no/such/hook" }));
     b.try_create().fails_with(&["/no/such/hook", "hook"]);
@@ -211,7 +211,7 @@ fn a_missing_hook_program_fails_create() {
 
 #[test]
 fn a_relative_hook_path_is_refused() {
-    require!("root");
+    require!("container");
     known_difference!("relative-hook");
     let mut b = Bundle::new();
     b.push("/hooks/createRuntime", json!({ "path": "bin/true" }));
@@ -220,7 +220,7 @@ fn a_relative_hook_path_is_refused() {
 
 #[test]
 fn a_hook_that_does_not_read_its_input_is_no_problem() {
-    require!("root");
+    require!("container");
     known_difference!("hook-stdin");
     let mut b = Bundle::probe(&["echo", "ran"]);
     b.set("/annotations", json!({ "big": "x".repeat(100_000) }));
@@ -230,7 +230,7 @@ fn a_hook_that_does_not_read_its_input_is_no_problem() {
 
 #[test]
 fn poststop_runs_after_the_container_is_gone() {
-    require!("root");
+    require!("container");
     known_difference!("poststop-after-delete");
     let mut b = Bundle::probe(&["exit", "0"]);
     let file = b.scratch("left");

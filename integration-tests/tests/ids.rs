@@ -17,13 +17,13 @@ fn the_process_runs_as_the_configured_user_group_and_groups() {
 
 #[test]
 fn without_additional_groups_there_are_none() {
-    require!("root");
+    require!("container");
     assert_eq!(Bundle::new().report()["groups"], json!([]));
 }
 
 #[test]
 fn the_umask_is_022_unless_configured() {
-    require!("root");
+    require!("container");
     assert_eq!(Bundle::new().report()["umask"], 0o022);
     let mut b = Bundle::new();
     b.set("/process/user/umask", 0o027);
@@ -32,7 +32,7 @@ fn the_umask_is_022_unless_configured() {
 
 #[test]
 fn the_environment_is_exactly_the_configured_one_and_a_home() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/process/env", json!(["PATH=/bin", "A=1", "B=with = and space", "EMPTY="]));
     let env = b.report()["env"].clone();
@@ -52,7 +52,7 @@ fn home_comes_from_the_containers_passwd() {
 
 #[test]
 fn the_arguments_arrive_unchanged() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/process/args", json!(["/probe", "report", "a b", "", "é", "--x=y"]));
     // The probe takes "report" alone: let it fail on the rest, and echo instead.
@@ -62,7 +62,7 @@ fn the_arguments_arrive_unchanged() {
 
 #[test]
 fn the_working_directory_is_the_configured_one() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.dir("some/where");
     b.set("/process/cwd", "/some/where");
@@ -71,7 +71,7 @@ fn the_working_directory_is_the_configured_one() {
 
 #[test]
 fn a_missing_working_directory_is_made() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/process/cwd", "/not/yet/there");
     assert_eq!(b.report()["cwd"], "/not/yet/there");
@@ -91,7 +91,7 @@ fn a_working_directory_that_only_the_user_may_enter_is_reached() {
 
 #[test]
 fn the_hostname_is_set_and_the_hosts_is_kept() {
-    require!("root");
+    require!("container");
     let before = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let mut b = Bundle::new();
     b.set("/hostname", "a-box");
@@ -101,7 +101,7 @@ fn the_hostname_is_set_and_the_hosts_is_kept() {
 
 #[test]
 fn the_domainname_is_set() {
-    require!("root");
+    require!("container");
     known_difference!("domainname");
     let mut b = Bundle::new();
     b.set("/domainname", "example.org").set("/ociVersion", "1.1.0");
@@ -110,7 +110,7 @@ fn the_domainname_is_set() {
 
 #[test]
 fn the_process_is_pid_1_and_leads_a_session() {
-    require!("root");
+    require!("container");
     let r = Bundle::new().report();
     assert_eq!(json!([r["pid"], r["ppid"]]), json!([1, 0]));
     assert_eq!(json!([r["sid"], r["pgrp"]]), json!([1, 1]));
@@ -118,7 +118,7 @@ fn the_process_is_pid_1_and_leads_a_session() {
 
 #[test]
 fn no_signal_is_blocked_or_ignored() {
-    require!("root");
+    require!("container");
     let r = Bundle::new().report();
     assert_eq!(r["signals_blocked"], json!([]));
     // Rust's start-up ignores SIGPIPE in the probe; cargo hands its children an ignored 32.
@@ -129,13 +129,13 @@ fn no_signal_is_blocked_or_ignored() {
 
 #[test]
 fn only_the_three_standard_descriptors_are_open() {
-    require!("root");
+    require!("container");
     assert_eq!(Bundle::new().report().fds(), [0, 1, 2]);
 }
 
 #[test]
 fn preserved_descriptors_are_passed_and_no_others() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     // A shell opens 3, 4 and 5; two of them are to be kept.
     let cmd = "exec 3</dev/null 4</dev/null 5</dev/null; exec \"$@\"";
@@ -148,7 +148,7 @@ fn preserved_descriptors_are_passed_and_no_others() {
 
 #[test]
 fn listen_fds_are_passed_with_the_pid_of_the_process() {
-    require!("root");
+    require!("container");
     known_difference!("listen-fds");
     let mut b = Bundle::new();
     b.write();
@@ -163,7 +163,7 @@ fn listen_fds_are_passed_with_the_pid_of_the_process() {
 
 #[test]
 fn nothing_of_the_runtimes_environment_reaches_the_process() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let r = b.run_cmd(&[]).env("RUNTIME_SECRET", "x").run().ok();
     assert!(
@@ -175,7 +175,7 @@ fn nothing_of_the_runtimes_environment_reaches_the_process() {
 
 #[test]
 fn the_oom_score_is_set() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/process/oomScoreAdj", 321);
     assert_eq!(b.report()["oom_score_adj"], 321);
@@ -183,7 +183,7 @@ fn the_oom_score_is_set() {
 
 #[test]
 fn no_new_privileges_is_as_configured() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     for wanted in [true, false] {
         b.set("/process/noNewPrivileges", wanted);
@@ -193,14 +193,14 @@ fn no_new_privileges_is_as_configured() {
 
 #[test]
 fn standard_input_is_passed() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["cat"]);
     assert_eq!(b.run_cmd(&[]).stdin("some text").run().ok().stdout.trim(), "some text");
 }
 
 #[test]
 fn argv0_may_differ_from_the_file_when_found_on_path() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/process/args", json!(["probe", "echo", "found"]));
     assert_eq!(b.run().ok().out(), "found");

@@ -4,7 +4,7 @@ use integration_tests::{Bundle, known_difference, require, wait_until};
 
 #[test]
 fn the_default_signal_is_term() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["trap"]);
     let c = b.create();
     c.start().ok();
@@ -16,7 +16,7 @@ fn the_default_signal_is_term() {
 
 #[test]
 fn a_signal_may_be_named_with_or_without_sig_or_be_a_number() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["trap"]);
     let c = b.create();
     c.start().ok();
@@ -31,7 +31,7 @@ fn a_signal_may_be_named_with_or_without_sig_or_be_a_number() {
 
 #[test]
 fn a_signal_name_may_be_in_lower_case() {
-    require!("root");
+    require!("container");
     known_difference!("kill-lower-case");
     let b = Bundle::probe(&["trap"]);
     let c = b.create();
@@ -43,7 +43,7 @@ fn a_signal_name_may_be_in_lower_case() {
 
 #[test]
 fn an_unknown_signal_is_refused_and_has_no_effect() {
-    require!("root");
+    require!("container");
     known_difference!("unknown-signal");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -55,7 +55,7 @@ fn an_unknown_signal_is_refused_and_has_no_effect() {
 
 #[test]
 fn a_created_container_can_be_killed() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["sleep"]);
     let c = b.create();
     c.kill("KILL").ok();
@@ -64,7 +64,7 @@ fn a_created_container_can_be_killed() {
 
 #[test]
 fn a_stopped_container_cannot_be_killed() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["exit", "0"]);
     let c = b.create();
     c.start().ok();
@@ -83,7 +83,7 @@ fn a_stopped_container_cannot_be_killed() {
 
 #[test]
 fn an_unknown_container_cannot_be_killed() {
-    require!("root");
+    require!("container");
     Bundle::new().verb("kill").args(["nobody", "KILL"]).run().fails_with(&["does not exist"]);
 }
 
@@ -130,7 +130,7 @@ fn kill_all_reaches_processes_that_multiply() {
 
 #[test]
 fn a_real_time_signal_can_be_sent_by_number() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     // Pid 1 has no handler: the kernel drops it, but the command succeeds.

@@ -7,7 +7,7 @@ use integration_tests::{Bundle, json, known_difference, require, wait_until};
 
 #[test]
 fn a_container_goes_from_created_to_running_to_stopped_to_gone() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["sleep"]);
     let c = b.create();
     assert_eq!(c.status(), "created");
@@ -23,7 +23,7 @@ fn a_container_goes_from_created_to_running_to_stopped_to_gone() {
 
 #[test]
 fn the_process_does_not_run_before_start() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["write", "/started", "yes"]);
     let c = b.create();
     std::thread::sleep(std::time::Duration::from_millis(50));
@@ -36,21 +36,21 @@ fn the_process_does_not_run_before_start() {
 
 #[test]
 fn a_created_container_can_be_deleted_by_force() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["sleep"]);
     b.create().finish();
 }
 
 #[test]
 fn a_running_container_can_be_deleted_by_force() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     b.start_sleeper().finish();
 }
 
 #[test]
 fn a_running_container_cannot_be_deleted_without_force() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     c.delete().fails();
@@ -59,7 +59,7 @@ fn a_running_container_cannot_be_deleted_without_force() {
 
 #[test]
 fn deleting_an_unknown_container_fails_but_by_force_succeeds() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     b.verb("delete").arg("nobody").run().fails_with(&["does not exist"]);
     b.verb("delete").args(["--force", "nobody"]).run().ok();
@@ -67,7 +67,7 @@ fn deleting_an_unknown_container_fails_but_by_force_succeeds() {
 
 #[test]
 fn a_container_cannot_be_started_twice() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     c.start().fails();
@@ -76,7 +76,7 @@ fn a_container_cannot_be_started_twice() {
 
 #[test]
 fn a_stopped_container_cannot_be_started() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["exit", "0"]);
     let c = b.create();
     c.start().ok();
@@ -87,13 +87,13 @@ fn a_stopped_container_cannot_be_started() {
 
 #[test]
 fn an_unknown_container_cannot_be_started() {
-    require!("root");
+    require!("container");
     Bundle::new().verb("start").arg("nobody").run().fails_with(&["does not exist"]);
 }
 
 #[test]
 fn an_id_can_be_used_once_at_a_time() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     let pid = c.pid();
@@ -103,7 +103,7 @@ fn an_id_can_be_used_once_at_a_time() {
 
 #[test]
 fn an_id_can_be_used_again_after_delete() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["echo", "again"]);
     for _ in 0..2 {
         assert_eq!(b.run().ok().out(), "again");
@@ -112,7 +112,7 @@ fn an_id_can_be_used_again_after_delete() {
 
 #[test]
 fn the_configuration_at_create_time_counts() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["echo", "first"]);
     let c = b.create();
     fs::write(b.path().join("config.json"), "{}").unwrap();
@@ -122,7 +122,7 @@ fn the_configuration_at_create_time_counts() {
 
 #[test]
 fn the_bundle_defaults_to_the_working_directory() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["echo", "here"]);
     b.write();
     assert_eq!(b.verb("run").arg(b.id()).cwd(b.path()).run().ok().out(), "here");
@@ -130,7 +130,7 @@ fn the_bundle_defaults_to_the_working_directory() {
 
 #[test]
 fn a_missing_bundle_or_configuration_is_an_error() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     b.verb("create").args(["--bundle", "/no/such/bundle", b.id()]).run().fails();
     b.verb("create").arg("--bundle").arg(b.path()).arg(b.id()).run().fails_with(&["config.json"]);
@@ -139,7 +139,7 @@ fn a_missing_bundle_or_configuration_is_an_error() {
 
 #[test]
 fn a_failed_create_leaves_nothing() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.mount("/data", "bind", "/no/such/source", &["bind"]);
     b.try_create().fails();
@@ -148,7 +148,7 @@ fn a_failed_create_leaves_nothing() {
 
 #[test]
 fn a_container_that_dies_before_start_is_stopped() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["sleep"]);
     let c = b.create();
     c.kill("KILL").ok();
@@ -160,7 +160,7 @@ fn a_container_that_dies_before_start_is_stopped() {
 
 #[test]
 fn an_unreaped_process_counts_as_stopped() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["sleep"]);
     b.write();
     // The subreaper inherits the container's process and never reaps it.
@@ -181,7 +181,7 @@ fn an_unreaped_process_counts_as_stopped() {
 
 #[test]
 fn run_detached_returns_while_the_process_goes_on() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["sleep"]);
     b.run_cmd(&["--detach"]).run().ok();
     let state = b.verb("state").arg(b.id()).run().ok().json();
@@ -195,7 +195,7 @@ fn run_detached_returns_while_the_process_goes_on() {
 
 #[test]
 fn run_with_keep_leaves_the_stopped_container() {
-    require!("root");
+    require!("container");
     known_difference!("run-keep");
     let b = Bundle::probe(&["exit", "3"]);
     b.run_cmd(&["--keep"]).run().exits(3);
@@ -206,7 +206,7 @@ fn run_with_keep_leaves_the_stopped_container() {
 
 #[test]
 fn a_create_killed_at_any_moment_leaves_nothing_after_delete_by_force() {
-    require!("root");
+    require!("container");
     known_difference!("killed-create");
     for delay in [1, 2, 4, 8, 16, 32] {
         let b = Bundle::probe(&["sleep"]);
@@ -224,13 +224,12 @@ fn a_create_killed_at_any_moment_leaves_nothing_after_delete_by_force() {
 fn delete_takes_the_cgroups_of_every_hierarchy() {
     require!("root");
     let mut b = Bundle::new();
-    let path = format!("/teu-it-nested/{}", b.id());
-    b.set("/linux/cgroupsPath", path);
+    b.cgroup_below("teuit");
     let c = b.start_sleeper();
     let count = b.leaks().cgroups.len();
     assert!(count >= 1, "a cgroup by the configured name");
     c.finish();
-    remove_empty_cgroups("teu-it-nested");
+    remove_empty_cgroups("teuit");
 }
 
 fn remove_empty_cgroups(name: &str) {
@@ -271,7 +270,7 @@ fn processes_that_multiply_do_not_outrun_a_deletion_by_force() {
 
 #[test]
 fn annotations_and_unknown_fields_are_no_obstacle() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::probe(&["echo", "fine"]);
     b.set("/annotations", json!({ "org.example.key": "value" }))
         .set("/x-unknown", json!({ "a": [1] }));
@@ -280,7 +279,7 @@ fn annotations_and_unknown_fields_are_no_obstacle() {
 
 #[test]
 fn a_container_without_a_process_starts_without_effect() {
-    require!("root");
+    require!("container");
     known_difference!("no-process");
     let mut b = Bundle::new();
     b.remove("/process");

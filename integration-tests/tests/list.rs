@@ -4,7 +4,7 @@ use integration_tests::{Bundle, known_difference, require};
 
 #[test]
 fn list_as_json_has_what_state_has() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     let list = b.verb("list").args(["--format", "json"]).run().ok().json();
@@ -17,7 +17,7 @@ fn list_as_json_has_what_state_has() {
 
 #[test]
 fn list_as_a_table_has_runcs_columns() {
-    require!("root");
+    require!("container");
     known_difference!("list-columns");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -32,7 +32,7 @@ fn list_as_a_table_has_runcs_columns() {
 
 #[test]
 fn list_quietly_prints_ids_only() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let _c = b.start_sleeper();
     assert_eq!(b.verb("list").arg("--quiet").run().ok().out(), b.id());
@@ -41,7 +41,7 @@ fn list_quietly_prints_ids_only() {
 
 #[test]
 fn an_empty_list_is_no_error() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     b.verb("list").run().ok();
     let json = b.verb("list").args(["-f", "json"]).run().ok().json();
@@ -51,7 +51,7 @@ fn an_empty_list_is_no_error() {
 
 #[test]
 fn a_stopped_container_is_listed() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["exit", "0"]);
     let c = b.create();
     c.start().ok();

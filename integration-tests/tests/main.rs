@@ -24,6 +24,7 @@ mod mounts_links;
 mod mounts_options;
 mod mounts_tmpfs;
 mod namespaces;
+mod needs;
 mod not_yet;
 mod pause;
 mod pid_file;

@@ -4,7 +4,7 @@ use integration_tests::{Bundle, json, known_difference, require};
 
 #[test]
 fn a_masked_file_is_empty_and_swallows_writes() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.file("etc/secret", "hidden");
     b.set("/linux/maskedPaths", json!(["/etc/secret", "/proc/version"]));
@@ -17,7 +17,7 @@ fn a_masked_file_is_empty_and_swallows_writes() {
 
 #[test]
 fn a_masked_directory_is_empty_and_cannot_be_written() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.file("secret/key", "hidden");
     b.set("/linux/maskedPaths", json!(["/secret", "/sys/firmware"]));
@@ -28,7 +28,7 @@ fn a_masked_directory_is_empty_and_cannot_be_written() {
 
 #[test]
 fn a_masked_path_that_does_not_exist_is_no_error() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::probe(&["echo", "fine"]);
     b.set("/linux/maskedPaths", json!(["/no/such/path"]))
         .set("/linux/readonlyPaths", json!(["/none/either"]));
@@ -60,7 +60,7 @@ fn a_read_only_path_can_be_read_but_not_written() {
 
 #[test]
 fn a_read_only_path_keeps_the_other_flags_of_its_mount() {
-    require!("root");
+    require!("container");
     known_difference!("readonly-path-flags");
     let mut b = Bundle::new();
     b.mount("/tmp", "tmpfs", "tmpfs", &["nosuid", "nodev", "noexec"]);
@@ -73,7 +73,7 @@ fn a_read_only_path_keeps_the_other_flags_of_its_mount() {
 
 #[test]
 fn masks_hold_for_exec() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.file("etc/secret", "hidden");
     b.set("/linux/maskedPaths", json!(["/etc/secret"]));

@@ -7,7 +7,7 @@ use integration_tests::{Bundle, require};
 
 #[test]
 fn a_file_can_be_bound_over_a_missing_file() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     let source = b.scratch("hosts");
     fs::write(&source, "127.0.0.1 me\n").unwrap();
@@ -17,7 +17,7 @@ fn a_file_can_be_bound_over_a_missing_file() {
 
 #[test]
 fn a_relative_source_is_relative_to_the_bundle() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     fs::create_dir(b.path().join("volume")).unwrap();
     fs::write(b.path().join("volume/a"), "beside the config").unwrap();
@@ -30,7 +30,7 @@ fn a_relative_source_is_relative_to_the_bundle() {
 
 #[test]
 fn an_option_nobody_knows_is_an_error() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.mount("/tmp", "tmpfs", "tmpfs", &["no-such-option=1"]);
     b.run().fails_with(&["/tmp"]);
@@ -38,7 +38,7 @@ fn an_option_nobody_knows_is_an_error() {
 
 #[test]
 fn an_unknown_file_system_is_an_error_that_names_the_mount() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.mount("/odd", "no-such-fs", "none", &[]);
     b.run().fails_with(&["/odd"]);
@@ -46,7 +46,7 @@ fn an_unknown_file_system_is_an_error_that_names_the_mount() {
 
 #[test]
 fn a_missing_source_is_an_error_that_names_it() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.mount("/data", "bind", "/no/such/source", &["bind"]);
     b.run().fails_with(&["/no/such/source"]);
@@ -54,7 +54,7 @@ fn a_missing_source_is_an_error_that_names_it() {
 
 #[test]
 fn a_directory_cannot_be_bound_over_a_file() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.file("etc/file", "x");
     let source = b.scratch("volume");
@@ -65,7 +65,7 @@ fn a_directory_cannot_be_bound_over_a_file() {
 
 #[test]
 fn a_target_that_is_a_dangling_link_becomes_a_file_inside_the_rootfs() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.symlink("etc/resolv.conf", "../run/x/resolv.conf");
     let source = b.scratch("resolv.conf");
@@ -76,7 +76,7 @@ fn a_target_that_is_a_dangling_link_becomes_a_file_inside_the_rootfs() {
 
 #[test]
 fn a_target_below_a_link_is_made_where_the_link_points_inside() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.dir("real");
     b.symlink("link", "/real");
@@ -88,7 +88,7 @@ fn a_target_below_a_link_is_made_where_the_link_points_inside() {
 
 #[test]
 fn a_source_that_is_a_link_is_followed() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     fs::create_dir(b.scratch("volume")).unwrap();
     fs::write(b.scratch("volume/a"), "through the link").unwrap();

@@ -44,7 +44,7 @@ fn each_namespace_can_be_left_out() {
 
 #[test]
 fn a_cgroup_namespace_hides_the_path_of_the_cgroup() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.namespace(json!({ "type": "cgroup" }));
     let r = b.report();
@@ -108,14 +108,14 @@ fn deleting_a_container_that_joined_a_pid_namespace_spares_the_owner() {
 
 #[test]
 fn loopback_is_up_in_a_new_network_namespace() {
-    require!("root");
+    require!("container");
     let r = Bundle::new().report();
     assert_eq!(r["interfaces"], json!({ "lo": true }));
 }
 
 #[test]
 fn a_namespace_path_of_the_wrong_kind_is_refused() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.namespace(json!({ "type": "network", "path": "/proc/self/ns/ipc" }));
     b.run().fails();
@@ -125,7 +125,7 @@ fn a_namespace_path_of_the_wrong_kind_is_refused() {
 
 #[test]
 fn a_namespace_path_that_is_missing_is_refused_by_name() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.namespace(json!({ "type": "network", "path": "/run/netns/no-such-one" }));
     b.run().fails_with(&["/run/netns/no-such-one"]);
@@ -133,7 +133,7 @@ fn a_namespace_path_that_is_missing_is_refused_by_name() {
 
 #[test]
 fn a_namespace_given_twice_is_refused() {
-    require!("root");
+    require!("container");
     known_difference!("duplicate-namespace");
     let mut b = Bundle::new();
     b.push("/linux/namespaces", json!({ "type": "pid" }));
@@ -142,7 +142,7 @@ fn a_namespace_given_twice_is_refused() {
 
 #[test]
 fn an_unknown_namespace_is_refused() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.push("/linux/namespaces", json!({ "type": "no-such-kind" }));
     b.run().fails_with(&["no-such-kind"]);
@@ -150,7 +150,7 @@ fn an_unknown_namespace_is_refused() {
 
 #[test]
 fn a_hostname_without_a_uts_namespace_is_refused() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     let before = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     b.without_namespace("uts").set("/hostname", before.trim());

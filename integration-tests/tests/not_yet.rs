@@ -5,7 +5,7 @@ use integration_tests::{Bundle, Value, json, require};
 
 #[test]
 fn plan_prints_what_would_be_done_without_doing_it() {
-    require!("root", "teu");
+    require!("container", "teu");
     let b = Bundle::probe(&["write", "/ran", "1"]);
     b.write();
     let plan = b.verb("plan").arg("--bundle").arg(b.path()).run().ok();
@@ -18,7 +18,7 @@ fn plan_prints_what_would_be_done_without_doing_it() {
 
 #[test]
 fn plan_hides_the_values_of_the_environment() {
-    require!("root", "teu");
+    require!("container", "teu");
     let mut b = Bundle::new();
     b.push("/process/env", json!("PASSWORD=hunter2-secret"));
     b.write();
@@ -29,7 +29,7 @@ fn plan_hides_the_values_of_the_environment() {
 
 #[test]
 fn settings_of_later_versions_are_refused_by_name() {
-    require!("root", "teu");
+    require!("container", "teu");
     let cases: [(&str, Value, &str); 2] = [
         ("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW" }), "seccomp"),
         ("/process/apparmorProfile", json!("docker-default"), "apparmorProfile"),

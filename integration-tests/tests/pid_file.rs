@@ -6,7 +6,7 @@ use integration_tests::{Bundle, require};
 
 #[test]
 fn create_writes_the_pid_as_digits_and_nothing_else() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["sleep"]);
     let file = b.scratch("the.pid");
     let c = b.create_with(&["--pid-file", file.to_str().unwrap()]);
@@ -15,7 +15,7 @@ fn create_writes_the_pid_as_digits_and_nothing_else() {
 
 #[test]
 fn run_detached_writes_the_pid() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["sleep"]);
     let file = b.scratch("the.pid");
     b.run_cmd(&["--detach", "--pid-file", file.to_str().unwrap()]).run().ok();
@@ -25,7 +25,7 @@ fn run_detached_writes_the_pid() {
 
 #[test]
 fn the_pid_file_is_put_in_place_whole() {
-    require!("root");
+    require!("container");
     integration_tests::known_difference!("pid-file-rename");
     let b = Bundle::probe(&["sleep"]);
     let file = b.scratch("the.pid");
@@ -38,7 +38,7 @@ fn the_pid_file_is_put_in_place_whole() {
 
 #[test]
 fn a_pid_file_that_cannot_be_written_fails_create_and_leaves_nothing() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["sleep"]);
     b.write();
     let create = b.verb("create").args(["--pid-file", "/no/such/dir/pid", "--bundle"]);

@@ -36,14 +36,14 @@ fn hunt(b: &mut Bundle) -> Value {
 
 #[test]
 fn cve_2019_5736_exec_does_not_expose_the_runtimes_binary_for_writing() {
-    require!("root");
+    require!("container");
     let found = hunt(&mut Bundle::new());
     assert_eq!(exposed(&found), [Value::Null; 0], "all seen: {found}");
 }
 
 #[test]
 fn cve_2019_5736_not_even_to_a_process_that_may_trace_the_runtime() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     let caps = json!(["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"]);
     b.capabilities(&json!({ "bounding": caps, "effective": caps, "permitted": caps }));
@@ -54,7 +54,7 @@ fn cve_2019_5736_not_even_to_a_process_that_may_trace_the_runtime() {
 
 #[test]
 fn cve_2019_5736_proc_self_exe_is_not_the_runtimes_binary() {
-    require!("root");
+    require!("container");
     // The process asks to be "whoever starts me": what runs then may be a sealed copy, never the file itself.
     let own = fs::metadata(Runtime::get().path()).unwrap();
     let b = Bundle::new();
@@ -70,7 +70,7 @@ fn cve_2019_5736_proc_self_exe_is_not_the_runtimes_binary() {
 
 #[test]
 fn cve_2024_21626_a_working_directory_through_a_descriptor_is_refused() {
-    require!("root");
+    require!("container");
     for fd in 3..12 {
         let mut b = Bundle::new();
         b.set("/process/cwd", format!("/proc/self/fd/{fd}"));
@@ -81,7 +81,7 @@ fn cve_2024_21626_a_working_directory_through_a_descriptor_is_refused() {
 
 #[test]
 fn cve_2024_21626_exec_cannot_start_in_a_descriptor() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     for fd in 3..12 {
@@ -92,7 +92,7 @@ fn cve_2024_21626_exec_cannot_start_in_a_descriptor() {
 
 #[test]
 fn cve_2024_21626_a_link_to_a_descriptor_is_no_way_out_either() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.symlink("way-out", "/proc/self/fd/7");
     b.set("/process/cwd", "/way-out");
@@ -105,7 +105,7 @@ fn cve_2024_21626_a_link_to_a_descriptor_is_no_way_out_either() {
 
 #[test]
 fn cve_2024_21626_no_directory_of_the_host_is_open_in_the_process() {
-    require!("root");
+    require!("container");
     let r = Bundle::new().report();
     for (number, target) in r["fds"].as_object().unwrap() {
         let target = target.as_str().unwrap();
@@ -115,7 +115,7 @@ fn cve_2024_21626_no_directory_of_the_host_is_open_in_the_process() {
 
 #[test]
 fn cve_2021_30465_a_link_in_a_volume_does_not_lead_a_mount_out() {
-    require!("root");
+    require!("container");
     // A shared volume holds a link to the host's root; a later mount aims below it.
     let mut b = Bundle::new();
     let volume = b.scratch("volume");
@@ -135,7 +135,7 @@ fn cve_2021_30465_a_link_in_a_volume_does_not_lead_a_mount_out() {
 
 #[test]
 fn a_mount_target_that_is_a_link_to_the_host_stays_inside() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     let outside = b.scratch("outside");
     fs::create_dir(&outside).unwrap();
@@ -154,7 +154,7 @@ fn a_mount_target_that_is_a_link_to_the_host_stays_inside() {
 
 #[test]
 fn cve_2019_16884_a_proc_that_is_a_volume_is_refused() {
-    require!("root");
+    require!("container");
     known_difference!("proc-volume");
     let mut b = Bundle::new();
     let fake = b.scratch("fake-proc");
@@ -167,7 +167,7 @@ fn cve_2019_16884_a_proc_that_is_a_volume_is_refused() {
 
 #[test]
 fn cve_2019_19921_a_proc_that_is_a_link_is_refused() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     fs::remove_dir(b.rootfs().join("proc")).unwrap();
     b.dir("elsewhere");
@@ -177,7 +177,7 @@ fn cve_2019_19921_a_proc_that_is_a_link_is_refused() {
 
 #[test]
 fn cve_2025_31133_a_dev_null_that_is_a_link_does_not_unmask_or_bind_another_file() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.file("etc/secret", "hidden");
     // /dev is the image's own directory: it can hold anything under the name "null".
@@ -196,7 +196,7 @@ fn cve_2025_31133_a_dev_null_that_is_a_link_does_not_unmask_or_bind_another_file
 
 #[test]
 fn cve_2025_52565_a_dev_that_the_image_prepared_does_not_redirect_the_devices() {
-    require!("root");
+    require!("container");
     known_difference!("dev-link");
     let mut b = Bundle::new();
     for at in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
@@ -217,7 +217,7 @@ fn cve_2025_52565_a_dev_that_the_image_prepared_does_not_redirect_the_devices() 
 
 #[test]
 fn cve_2025_52881_a_sysctl_is_not_written_through_a_link_that_the_image_prepared() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     // A tmpfs over /proc/sys would make the write go nowhere; the value must either arrive or be refused.
     b.mount("/proc/sys/net", "tmpfs", "tmpfs", &[]);
@@ -228,7 +228,7 @@ fn cve_2025_52881_a_sysctl_is_not_written_through_a_link_that_the_image_prepared
 
 #[test]
 fn cve_2022_29162_nothing_is_inheritable_in_the_process_or_in_exec() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     assert_eq!(b.report().caps("inheritable"), [""; 0]);
     let c = b.start_sleeper();
@@ -240,7 +240,7 @@ fn cve_2022_29162_nothing_is_inheritable_in_the_process_or_in_exec() {
 
 #[test]
 fn cve_2024_45310_no_file_is_made_on_the_host_through_a_link() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     let outside = b.scratch("made-on-host");
     b.symlink("etc/target", outside.to_str().unwrap());
@@ -253,7 +253,7 @@ fn cve_2024_45310_no_file_is_made_on_the_host_through_a_link() {
 
 #[test]
 fn the_runtimes_memory_and_root_are_closed_to_the_container() {
-    require!("root");
+    require!("container");
     // A process in the container that may ptrace must not reach the host through /proc/PID/root of an exec.
     let mut b = Bundle::new();
     let caps = json!(["CAP_SYS_PTRACE", "CAP_KILL"]);
@@ -267,7 +267,7 @@ fn the_runtimes_memory_and_root_are_closed_to_the_container() {
 
 #[test]
 fn a_mount_over_the_root_is_no_surprise() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.mount("/", "tmpfs", "tmpfs", &[]);
     let outcome = b.run();
@@ -276,7 +276,7 @@ fn a_mount_over_the_root_is_no_surprise() {
 
 #[test]
 fn a_mount_target_with_dots_stays_inside() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.mount("/../../../../../../dots", "tmpfs", "tmpfs", &["size=64k"]);
     let outcome = b.run();

@@ -4,7 +4,7 @@ use integration_tests::{Bundle, json, known_difference, require};
 
 #[test]
 fn the_limits_are_the_configured_ones() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set(
         "/process/rlimits",
@@ -22,7 +22,7 @@ fn the_limits_are_the_configured_ones() {
 
 #[test]
 fn limits_that_are_not_configured_are_the_callers() {
-    require!("root");
+    require!("container");
     let host: integration_tests::Value =
         integration_tests::Cmd::new(integration_tests::probe()).arg("report").run().ok().json();
     let r = Bundle::new().report();
@@ -31,7 +31,7 @@ fn limits_that_are_not_configured_are_the_callers() {
 
 #[test]
 fn a_low_nofile_limit_does_not_get_in_the_way_of_the_setup() {
-    require!("root");
+    require!("container");
     known_difference!("low-nofile");
     let mut b = Bundle::new();
     b.push("/process/rlimits", json!({ "type": "RLIMIT_NOFILE", "soft": 4, "hard": 4 }));
@@ -41,7 +41,7 @@ fn a_low_nofile_limit_does_not_get_in_the_way_of_the_setup() {
 
 #[test]
 fn an_unknown_limit_is_refused() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.push("/process/rlimits", json!({ "type": "RLIMIT_TEST", "soft": 1, "hard": 1 }));
     b.run().fails_with(&["RLIMIT_TEST"]);
@@ -49,7 +49,7 @@ fn an_unknown_limit_is_refused() {
 
 #[test]
 fn a_limit_given_twice_is_refused() {
-    require!("root");
+    require!("container");
     integration_tests::known_difference!("duplicate-rlimit");
     let mut b = Bundle::new();
     b.push("/process/rlimits", json!({ "type": "RLIMIT_NOFILE", "soft": 10, "hard": 20 }));
@@ -59,7 +59,7 @@ fn a_limit_given_twice_is_refused() {
 
 #[test]
 fn a_soft_limit_above_the_hard_one_is_refused() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.push("/process/rlimits", json!({ "type": "RLIMIT_NOFILE", "soft": 20, "hard": 10 }));
     b.run().fails();

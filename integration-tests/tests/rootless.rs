@@ -1,38 +1,20 @@
-//! The runtime as an ordinary user, without any privilege.
+//! The runtime as an ordinary user, without any privilege. Runs as root, who plays one, and as an ordinary user.
 
-use integration_tests::{Bundle, json, known_difference, require};
-
-const USER: u32 = 1000;
-
-fn rootless() -> Bundle {
-    let mut b = Bundle::new();
-    b.as_user(USER).namespace(json!({ "type": "user" }));
-    b.set("/linux/uidMappings", json!([{ "containerID": 0, "hostID": USER, "size": 1 }]));
-    b.set("/linux/gidMappings", json!([{ "containerID": 0, "hostID": USER, "size": 1 }]));
-    // Group 5 is not mapped.
-    b.unmount("/dev/pts");
-    b.mount(
-        "/dev/pts",
-        "devpts",
-        "devpts",
-        &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
-    );
-    b
-}
+use integration_tests::{Bundle, json, known_difference, ordinary_user, require};
 
 #[test]
 fn a_rootless_container_runs_as_root_of_its_own_namespace() {
-    require!("root", "userns");
-    let r = rootless().report();
+    require!("userns");
+    let r = Bundle::rootless().report();
     assert_eq!(json!([r["uid"], r["gid"]]), json!([0, 0]));
-    assert_eq!(r["uid_map"], json!([[0, USER, 1]]));
+    assert_eq!(r["uid_map"], json!([[0, ordinary_user(), 1]]));
     assert_eq!(r["setgroups"], "deny");
 }
 
 #[test]
 fn a_rootless_container_has_devices_and_mounts() {
-    require!("root", "userns");
-    let r = rootless().report();
+    require!("userns");
+    let r = Bundle::rootless().report();
     for name in ["null", "zero", "full", "random", "urandom", "tty"] {
         assert_eq!(r["dev"][name]["type"], "char", "{name}");
     }
@@ -43,8 +25,8 @@ fn a_rootless_container_has_devices_and_mounts() {
 
 #[test]
 fn a_rootless_container_has_a_whole_life() {
-    require!("root", "userns");
-    let b = rootless();
+    require!("userns");
+    let b = Bundle::rootless();
     let c = b.start_sleeper();
     assert_eq!(c.status(), "running");
     assert_eq!(c.exec(&["exit", "9"]).status, 9);
@@ -56,8 +38,8 @@ fn a_rootless_container_has_a_whole_life() {
 
 #[test]
 fn a_rootless_container_keeps_hostname_and_limits() {
-    require!("root", "userns");
-    let mut b = rootless();
+    require!("userns");
+    let mut b = Bundle::rootless();
     b.set("/hostname", "small")
         .push("/process/rlimits", json!({ "type": "RLIMIT_NOFILE", "soft": 64, "hard": 65 }));
     let r = b.report();
@@ -67,31 +49,31 @@ fn a_rootless_container_keeps_hostname_and_limits() {
 
 #[test]
 fn without_a_user_namespace_an_ordinary_user_is_refused() {
-    require!("root", "userns");
-    let mut b = Bundle::new();
-    b.as_user(USER);
+    require!("userns");
+    let mut b = Bundle::rootless();
+    b.without_namespace("user").remove("/linux/uidMappings").remove("/linux/gidMappings");
     b.run().fails();
 }
 
 #[test]
 fn an_ordinary_user_cannot_map_other_ids() {
-    require!("root", "userns");
-    let mut b = rootless();
+    require!("userns");
+    let mut b = Bundle::rootless();
     b.set("/linux/uidMappings", json!([{ "containerID": 0, "hostID": 0, "size": 1 }]));
     b.run().fails();
 }
 
 #[test]
 fn more_ids_are_mapped_by_newuidmap() {
-    require!("root", "userns", "uidmap");
-    let mut b = rootless();
+    require!("userns", "uidmap");
+    let mut b = Bundle::rootless();
     b.with_subids();
     for pointer in ["/linux/uidMappings", "/linux/gidMappings"] {
         b.push(pointer, json!({ "containerID": 1, "hostID": 100_000, "size": 65536 }));
     }
     b.set("/process/user", json!({ "uid": 1000, "gid": 1000 }));
     let r = b.report();
-    assert_eq!(r["uid_map"], json!([[0, USER, 1], [1, 100_000, 65536]]));
+    assert_eq!(r["uid_map"], json!([[0, ordinary_user(), 1], [1, 100_000, 65536]]));
     assert_eq!(json!([r["uid"], r["gid"], r["groups"]]), json!([1000, 1000, []]));
     known_difference!("rootless-newuidmap-groups");
     b.set("/process/user/additionalGids", json!([5]));
@@ -100,9 +82,9 @@ fn more_ids_are_mapped_by_newuidmap() {
 
 #[test]
 fn an_additional_group_is_refused_where_setgroups_is_denied() {
-    require!("root", "userns");
+    require!("userns");
     known_difference!("rootless-groups");
-    let mut b = rootless();
+    let mut b = Bundle::rootless();
     b.set("/process/user/additionalGids", json!([0]));
     b.run().fails();
 }

@@ -7,7 +7,7 @@ use integration_tests::{Bundle, json, require};
 
 #[test]
 fn run_passes_the_exit_status_on() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     for status in [0, 1, 7, 126, 127, 255] {
         b.args(&["exit", &status.to_string()]);
@@ -28,7 +28,7 @@ fn a_process_killed_by_a_signal_gives_128_and_the_signal() {
 
 #[test]
 fn a_process_killed_from_outside_gives_137() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["trap"]);
     let run = b.run_cmd(&[]).spawn();
     run.wait_for("ready");
@@ -39,7 +39,7 @@ fn a_process_killed_from_outside_gives_137() {
 
 #[test]
 fn a_missing_executable_is_an_error_that_engines_know() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     for (name, words) in [
         ("/no/such/file", ["no such file or directory", "executable file"]),
@@ -57,7 +57,7 @@ fn a_missing_executable_is_an_error_that_engines_know() {
 
 #[test]
 fn a_file_without_execute_permission_is_permission_denied() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     let file = b.file("plain", "#!/probe\n");
     fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
@@ -67,7 +67,7 @@ fn a_file_without_execute_permission_is_permission_denied() {
 
 #[test]
 fn a_directory_is_not_an_executable() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/process/args", json!(["/etc"]));
     b.run().fails_with(&["permission denied", "is a directory"]);
@@ -75,7 +75,7 @@ fn a_directory_is_not_an_executable() {
 
 #[test]
 fn a_file_of_no_known_format_fails_and_leaves_nothing() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     let file = b.file("garbage", "neither ELF nor script");
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
@@ -85,7 +85,7 @@ fn a_file_of_no_known_format_fails_and_leaves_nothing() {
 
 #[test]
 fn a_script_with_a_missing_interpreter_fails_and_leaves_nothing() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     let file = b.file("script", "#!/no/interpreter\n");
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
@@ -95,7 +95,7 @@ fn a_script_with_a_missing_interpreter_fails_and_leaves_nothing() {
 
 #[test]
 fn errors_go_to_stderr_and_to_the_log() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/process/args", json!(["/no/such/file"]));
     b.write();

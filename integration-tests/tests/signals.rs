@@ -6,7 +6,7 @@ use integration_tests::{Bundle, require};
 
 #[test]
 fn run_forwards_signals_to_the_process() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["trap"]);
     let run = b.run_cmd(&[]).spawn();
     run.wait_for("ready");
@@ -24,7 +24,7 @@ fn run_forwards_signals_to_the_process() {
 
 #[test]
 fn exec_forwards_signals_to_the_process() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     let exec = b.verb("exec").args([b.id(), "/probe", "trap"]).spawn();
@@ -38,7 +38,7 @@ fn exec_forwards_signals_to_the_process() {
 
 #[test]
 fn no_more_signals_are_ignored_than_the_caller_ignores() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let r = b.run_cmd(&[]).through_shell("trap '' INT QUIT; exec \"$@\"").run().ok().json();
     let ignored = r["signals_ignored"].as_array().unwrap();

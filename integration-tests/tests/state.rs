@@ -6,7 +6,7 @@ use integration_tests::{Bundle, json, known_difference, require};
 
 #[test]
 fn state_has_every_field_of_the_specification() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/annotations", json!({ "org.example.a": "1", "org.example.b": "zwei" }));
     let c = b.start_sleeper();
@@ -20,7 +20,7 @@ fn state_has_every_field_of_the_specification() {
 
 #[test]
 fn state_has_what_runc_adds() {
-    require!("root");
+    require!("container");
     known_difference!("state-rootfs");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -33,7 +33,7 @@ fn state_has_what_runc_adds() {
 
 #[test]
 fn the_pid_is_the_hosts_view_of_the_process() {
-    require!("root");
+    require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
     let cmdline = fs::read(format!("/proc/{}/cmdline", c.pid())).unwrap();
@@ -42,7 +42,7 @@ fn the_pid_is_the_hosts_view_of_the_process() {
 
 #[test]
 fn a_stopped_container_has_pid_0() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["exit", "0"]);
     let c = b.create();
     c.start().ok();
@@ -52,13 +52,13 @@ fn a_stopped_container_has_pid_0() {
 
 #[test]
 fn state_of_an_unknown_container_is_an_error() {
-    require!("root");
+    require!("container");
     Bundle::new().verb("state").arg("nobody").run().fails_with(&["does not exist"]);
 }
 
 #[test]
 fn state_is_the_same_before_and_after_a_refused_operation() {
-    require!("root");
+    require!("container");
     let b = Bundle::probe(&["exit", "0"]);
     let c = b.create();
     c.start().ok();
@@ -71,7 +71,7 @@ fn state_is_the_same_before_and_after_a_refused_operation() {
 
 #[test]
 fn a_new_process_with_the_same_pid_is_not_taken_for_the_container() {
-    require!("root");
+    require!("container");
     // Only the stored start time can tell: swap the container's pid for one that is surely alive.
     let b = Bundle::probe(&["exit", "0"]);
     let c = b.create();

@@ -6,7 +6,7 @@ use integration_tests::{Bundle, json, require};
 
 #[test]
 fn namespaced_parameters_are_set_inside_and_only_there() {
-    require!("root");
+    require!("container");
     let host = || fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
     let before = host();
     let mut b = Bundle::new();
@@ -22,7 +22,7 @@ fn namespaced_parameters_are_set_inside_and_only_there() {
 
 #[test]
 fn slashes_separate_as_well() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/linux/sysctl", json!({ "net/ipv4/ip_forward": "1" }));
     assert_eq!(b.run_probe(&["read", "/proc/sys/net/ipv4/ip_forward"]), "1");
@@ -30,7 +30,7 @@ fn slashes_separate_as_well() {
 
 #[test]
 fn a_parameter_of_the_host_is_refused() {
-    require!("root");
+    require!("container");
     let before = fs::read_to_string("/proc/sys/vm/swappiness").unwrap();
     let mut b = Bundle::new();
     b.set("/linux/sysctl", json!({ "vm.swappiness": before.trim() }));
@@ -39,7 +39,7 @@ fn a_parameter_of_the_host_is_refused() {
 
 #[test]
 fn a_parameter_of_a_namespace_that_is_not_new_is_refused() {
-    require!("root");
+    require!("container");
     let before = fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap();
     let mut b = Bundle::new();
     b.without_namespace("network")
@@ -53,7 +53,7 @@ fn a_parameter_of_a_namespace_that_is_not_new_is_refused() {
 
 #[test]
 fn a_parameter_cannot_climb_out_of_proc_sys() {
-    require!("root");
+    require!("container");
     let mut b = Bundle::new();
     b.set("/linux/sysctl", json!({ "net/../../self/comm": "pwned" }));
     b.run().fails();

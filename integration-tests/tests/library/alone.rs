@@ -4,6 +4,8 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use integration_tests::patience;
+
 const CHILD: &str = "TEU_TEST_ALONE";
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -28,8 +30,9 @@ pub fn alone(body: impl FnOnce()) {
 
 /// A hang must end, and say where.
 fn watch() {
-    thread::sleep(LIMIT);
-    eprintln!("no end after {LIMIT:?}; the threads wait in:");
+    let limit = patience(LIMIT);
+    thread::sleep(limit);
+    eprintln!("no end after {limit:?}; the threads wait in:");
     for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
         let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
         eprintln!("{} {}", read("comm").trim_end(), read("syscall").trim_end());

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use integration_tests::Bundle;
+use integration_tests::{Bundle, patience};
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 
@@ -28,7 +28,7 @@ impl Traces {
         assert_eq!(children(), [0i32; 0], "children are left");
         let any = waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL));
         assert_eq!(any, Err(Errno::ECHILD));
-        let end = Instant::now() + Duration::from_secs(2);
+        let end = Instant::now() + patience(Duration::from_secs(2));
         while *self != Self::now() {
             assert!(Instant::now() < end, "before: {self:#?}, after: {:#?}", Self::now());
             std::thread::sleep(Duration::from_millis(10));
