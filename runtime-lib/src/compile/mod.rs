@@ -158,8 +158,14 @@ impl Compiler<'_> {
             return;
         }
         self.plan.origin("hooks");
+        let (spec, host) = (self.request.spec, self.request.host);
+        let enters = wanted.contains(&HookKind::CreateContainer);
+        let admitted = enters && process::admit_runtime(&mut self.plan, spec, host);
         self.plan.push(Op::Signal { number: signal::HOOKS });
         self.plan.push(Op::Wait { number: signal::HOOKS });
+        if admitted {
+            process::undumpable(&mut self.plan);
+        }
         self.plan.runtime(RuntimeStep::Await(signal::HOOKS));
         for kind in wanted {
             self.plan.runtime(RuntimeStep::Hooks(kind));

@@ -49,6 +49,18 @@ pub(super) fn undumpable(plan: &mut Builder) {
     plan.push(Op::Prctl { option: PR_SET_DUMPABLE, arg: 0, arg2: 0 });
 }
 
+/// True if an ordinary user's runtime may now enter the container's namespaces (for hooks, and for an
+/// exec before `start`) by way of this process. It belongs to the user namespace outside, and there the
+/// kernel lets the user pass by a dumpable one only (ptrace(2), PTRACE_MODE_READ). From inside only
+/// those get at it who have all its capabilities in the new user namespace: hooks and such an exec.
+pub(super) fn admit_runtime(plan: &mut Builder, spec: &Spec, host: &HostFacts) -> bool {
+    let closed = Dumpable::for_new_container(spec, host) == Dumpable::UntilMapped;
+    if closed {
+        plan.push(Op::Prctl { option: PR_SET_DUMPABLE, arg: 1, arg2: 0 });
+    }
+    closed
+}
+
 /// The caller's keyring may hold the host's secrets. A kernel without keys has nothing to hide.
 pub(super) fn session_keyring(plan: &mut Builder, name: Option<&str>) {
     const ENOSYS: u8 = 38;
@@ -97,6 +109,7 @@ pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     if let Some(program) = &program {
         lookup(&mut c.plan, program);
     }
+    admit_runtime(&mut c.plan, c.request.spec, c.request.host);
     c.plan.push(Op::Signal { number: signal::READY });
     c.plan.push(Op::Wait { number: signal::READY });
     c.plan.runtime(RuntimeStep::Await(signal::READY));
