@@ -12,7 +12,7 @@ fn hook_lines(path: &std::path::Path) -> Vec<Value> {
 
 #[test]
 fn a_start_container_hook_is_in_the_containers_cgroup() {
-    require!("container");
+    require!("container", "delegation");
     let mut b = Bundle::probe(&["exit", "0"]);
     let hook = json!({ "path": "/probe", "args": ["probe", "save-stdin", "/tmp/seen"] });
     b.push("/hooks/startContainer", hook);
