@@ -104,6 +104,10 @@ fn missing(need: &str) -> Option<String> {
         "no-systemd" => {
             unless(!std::path::Path::new("/run/systemd/system").exists(), "systemd runs")
         }
+        "reaped-status" => unless(
+            kernel() >= (6, 15),
+            "before Linux 6.15 the status of a process that somebody else reaped is lost",
+        ),
         "userns" => {
             let max =
                 std::fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
@@ -151,7 +155,7 @@ pub fn find(name: &str) -> Option<std::path::PathBuf> {
 }
 
 /// Major and minor version of the running kernel.
-fn kernel() -> (u32, u32) {
+pub fn kernel() -> (u32, u32) {
     let name = nix::sys::utsname::uname().expect("uname");
     let release = name.release().to_string_lossy().into_owned();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));

@@ -17,7 +17,7 @@ fn the_process_runs_as_the_configured_user_group_and_groups() {
 
 #[test]
 fn without_additional_groups_there_are_none() {
-    require!("container");
+    require!("root");
     assert_eq!(Bundle::new().report()["groups"], json!([]));
 }
 

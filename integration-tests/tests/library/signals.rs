@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use std::{fs, thread};
 
-use integration_tests::{Bundle, Report, json, require};
+use integration_tests::{Bundle, Report, json, kernel, require};
 use libteu::Process;
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction, signal};
@@ -37,7 +37,7 @@ impl Drop for IgnoredSigchld {
 
 #[test]
 fn processes_start_with_nothing_blocked_and_sigchld_and_sigpipe_at_their_defaults() {
-    require!("root");
+    require!("root", "reaped-status");
     alone(|| {
         let (sleeper, reporter) = (bundle(&["sleep"]), bundle(&["report"]));
         let _ignored = IgnoredSigchld::new();
@@ -104,9 +104,7 @@ fn assert_ends_with(process: &Process, code: i32) {
 
 /// Before Linux 6.15 the status of a process that somebody else reaped is lost.
 fn can_be_told() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release.split(['.', '-']).map_while(|n| n.trim().parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(6), Some(15))
+    kernel() >= (6, 15)
 }
 
 #[test]
@@ -139,7 +137,7 @@ fn wait_tells_the_status_when_another_thread_reaps_whatever_ends() {
 
 #[test]
 fn hooks_run_when_the_caller_ignores_sigchld() {
-    require!("root");
+    require!("root", "reaped-status");
     alone(|| {
         let mut short = Bundle::probe(&["exit", "0"]);
         let hook = |name: &str| json!([{ "path": "/bin/sh", "args": ["sh", "-c", format!("echo {name} >&2")] }]);
