@@ -87,12 +87,18 @@ pub fn entries(dir: &Path) -> Vec<String> {
 
 fn processes(mark: &str) -> Vec<(i32, String)> {
     let own = std::process::id().cast_signed();
+    let own_mounts = fs::read_link("/proc/self/ns/mnt").ok();
     let pids = entries(Path::new("/proc")).into_iter().filter_map(|name| name.parse::<i32>().ok());
     pids.filter(|pid| *pid != own)
         .filter_map(|pid| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
+            // Of the hundreds of processes nearly all are in the mount namespace of the tests.
+            let elsewhere = fs::read_link(format!("/proc/{pid}/ns/mnt")).ok() != own_mounts;
+            let mounts = match elsewhere {
+                true => fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default(),
+                false => String::new(),
+            };
             (line.contains(mark) || mounts.contains(mark)).then_some((pid, line))
         })
         .collect()

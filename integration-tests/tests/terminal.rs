@@ -4,7 +4,7 @@ use std::fs::File;
 use std::time::{Duration, Instant};
 
 use integration_tests::{
-    Bundle, Receiver, Terminal, json, known_difference, require, wait_ready, wait_until,
+    Bundle, Receiver, Terminal, json, known_difference, patience, require, wait_ready, wait_until,
 };
 use nix::sys::signal::Signal;
 
@@ -175,7 +175,7 @@ fn a_process_that_keeps_the_terminal_does_not_keep_the_runtime() {
     let terminal = Terminal::new();
     let begun = Instant::now();
     terminal.spawn(b.run_cmd(&[])).wait().exits(137);
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < patience(Duration::from_secs(10)));
     b.assert_clean();
 }
 
