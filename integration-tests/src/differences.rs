@@ -203,9 +203,19 @@ pub const DIFFERENCES: &[Difference] = &[
         "drops additional groups silently where setgroups is denied",
     ),
     differ(
+        "rootless-without-userns",
+        &[Crun],
+        "makes a user namespace for an ordinary user who asks for none; runc refuses that",
+    ),
+    differ(
+        "rootless-exec-created",
+        &[Crun],
+        "cannot exec into an ordinary user's container before it is started",
+    ),
+    differ(
         "rootless-newuidmap-groups",
         &[Runc],
-        "refuses additional groups of every rootless container, also where setgroups is allowed",
+        "takes no additional groups for a rootless container, and leaves it the caller's, also where setgroups is allowed",
     ),
     // Mounts
     differ("option-order", &[Crun], "does not let a later suid or rw undo an earlier nosuid or ro"),
@@ -312,6 +322,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "killed-create",
         &[Runc, Crun],
         "leaves a cgroup behind when create is killed early, also after delete --force",
+    ),
+    differ(
+        "refused-create-cgroup",
+        &[Crun],
+        "leaves a v2 cgroup behind when it refuses a namespace or its mappings",
     ),
     differ(
         "kill-shared-pid-namespace",

@@ -1,6 +1,6 @@
 //! `exec`: a further process in a running container.
 
-use integration_tests::{Bundle, Report, json, known_difference, require, wait_until};
+use integration_tests::{Bundle, Report, is_root, json, known_difference, require, wait_until};
 
 #[test]
 fn exec_runs_in_the_containers_namespaces() {
@@ -86,6 +86,9 @@ fn exec_needs_a_running_container() {
 #[test]
 fn exec_in_a_created_container_works() {
     require!("container");
+    if !is_root() {
+        known_difference!("rootless-exec-created");
+    }
     let b = Bundle::probe(&["sleep"]);
     let c = b.create();
     assert_eq!(c.exec(&["echo", "early"]).ok().out(), "early");

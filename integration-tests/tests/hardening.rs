@@ -22,8 +22,7 @@ fn a_start_container_hook_is_in_the_containers_cgroup() {
     let seen = hook_lines(&b.rootfs().join("tmp/seen"));
     let cgroup = seen[0]["cgroup"].as_str().unwrap();
     let devices = cgroup.lines().find(|line| line.contains("devices") || line.starts_with("0::"));
-    let name = devices.unwrap().rsplit('/').next().unwrap();
-    assert!(name.trim_end_matches(".scope").ends_with(b.id()), "{cgroup}");
+    assert!(devices.unwrap().contains(b.id()), "{cgroup}");
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn a_rootless_container_keeps_hostname_and_limits() {
 #[test]
 fn without_a_user_namespace_an_ordinary_user_is_refused() {
     require!("userns");
+    known_difference!("rootless-without-userns");
     let mut b = Bundle::rootless();
     b.without_namespace("user").remove("/linux/uidMappings").remove("/linux/gidMappings");
     b.run().fails();
@@ -74,8 +75,9 @@ fn more_ids_are_mapped_by_newuidmap() {
     b.set("/process/user", json!({ "uid": 1000, "gid": 1000 }));
     let r = b.report();
     assert_eq!(r["uid_map"], json!([[0, ordinary_user(), 1], [1, 100_000, 65536]]));
-    assert_eq!(json!([r["uid"], r["gid"], r["groups"]]), json!([1000, 1000, []]));
+    assert_eq!(json!([r["uid"], r["gid"]]), json!([1000, 1000]));
     known_difference!("rootless-newuidmap-groups");
+    assert_eq!(r["groups"], json!([]));
     b.set("/process/user/additionalGids", json!([5]));
     assert_eq!(b.report()["groups"], json!([5]));
 }
