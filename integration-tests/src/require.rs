@@ -92,18 +92,11 @@ fn missing(need: &str) -> Option<String> {
             let v1 = missing("cgroup1");
             v1.and_then(|why| missing("cgroup2").map(|other| format!("{why}, {other}")))
         }
-        "systemd" => unless(
-            std::path::Path::new("/run/systemd/system").exists()
-                && std::path::Path::new("/run/dbus/system_bus_socket").exists(),
-            "systemd does not run, or has no bus",
-        ),
         "systemd-session" => unless(
-            std::path::Path::new("/run/user/1000/bus").exists(),
+            exists("/run/user/1000/bus"),
             "user 1000 has no session (loginctl enable-linger)",
         ),
-        "no-systemd" => {
-            unless(!std::path::Path::new("/run/systemd/system").exists(), "systemd runs")
-        }
+        "no-systemd" => unless(!exists("/run/systemd/system"), "systemd runs"),
         "reaped-status" => unless(
             kernel() >= (6, 15),
             "before Linux 6.15 the status of a process that somebody else reaped is lost",
