@@ -95,6 +95,7 @@ mod launch;
 mod lifecycle;
 mod plan;
 mod prepare;
+pub mod seccomp;
 mod signal;
 mod spec;
 mod state;
