@@ -1,5 +1,7 @@
 //! Random profiles and calls. Few names and values, so that they meet.
 
+#![allow(dead_code, reason = "seccomp-oracle uses all of it")]
+
 use libteu::seccomp::Arch;
 use oci_spec::runtime::LinuxSeccomp;
 use proptest::prelude::*;
@@ -106,6 +108,27 @@ pub fn profile(entries: usize) -> impl Strategy<Value = LinuxSeccomp> {
         }
         serde_json::from_value(profile).unwrap()
     })
+}
+
+/// Rules with different actions for one call on a handful of values: most calls are contested.
+pub fn quarrel() -> impl Strategy<Value = (LinuxSeccomp, Data)> {
+    const SMALL: [u64; 5] = [0, 1, 2, 3, 6];
+    let small = || proptest::sample::select(&SMALL[..]);
+    let arg = (0..2usize, proptest::sample::select(&OPERATORS[..]), small(), small()).prop_map(
+        |(index, op, one, two)| json!({"index": index, "op": op, "value": one, "valueTwo": two}),
+    );
+    let entry = (action(), proptest::collection::vec(arg, 1..3)).prop_map(
+        |((action, errno), args)| json!({"names": ["read"], "action": action, "args": args, "errnoRet": errno}),
+    );
+    let arch = prop_oneof![Just((Arch::X86_64.audit(), 0u32)), Just((Arch::X86.audit(), 3))];
+    (proptest::collection::vec(entry, 2..4), arch, small(), small()).prop_map(
+        |(entries, (arch, number), one, two)| {
+            let profile = json!({"defaultAction": "SCMP_ACT_ALLOW",
+                "architectures": ["SCMP_ARCH_X86"], "syscalls": entries});
+            let args = [one, two, 0, 0, 0, 0];
+            (serde_json::from_value(profile).unwrap(), Data { number, arch, args })
+        },
+    )
 }
 
 fn number() -> impl Strategy<Value = u32> {

@@ -1,6 +1,8 @@
 //! What a profile means, written down as directly as possible: entry by entry for one call, with no
 //! thought of speed. x86_64 kernels only.
 
+#![allow(dead_code, reason = "seccomp-oracle uses all of it")]
+
 use std::cmp::Reverse;
 
 use libteu::seccomp::Arch;
@@ -18,31 +20,66 @@ const KILL_THREAD: u32 = 0;
 /// The value a filter has to return.
 pub fn evaluate(profile: &LinuxSeccomp, call: &Data) -> u32 {
     let default = value(profile.default_action(), profile.default_errno_ret());
+    match abi(profile, call) {
+        Abi::Foreign => KILL_THREAD,
+        Abi::New => ENOSYS,
+        Abi::Known(arch) => decide(profile, arch, call, default),
+    }
+}
+
+/// Several rules with conditions hold, and they do not agree.
+pub fn is_contested(profile: &LinuxSeccomp, call: &Data) -> bool {
+    let default = value(profile.default_action(), profile.default_errno_ret());
+    let Abi::Known(arch) = abi(profile, call) else { return false };
+    let found = candidates(profile, arch, call, default);
+    let settled = found.iter().any(|(rank, _)| rank.is_empty());
+    !settled && found.windows(2).any(|pair| pair[0].1 != pair[1].1)
+}
+
+/// The conditions of all rules about the call, whether or not they hold.
+pub fn conditions(profile: &LinuxSeccomp, call: &Data) -> Vec<Vec<LinuxSeccompArg>> {
+    let default = value(profile.default_action(), profile.default_errno_ret());
+    let Abi::Known(arch) = abi(profile, call) else { return Vec::new() };
+    let entries = profile.syscalls().iter().flatten();
+    let counting = entries.filter(|entry| value(entry.action(), entry.errno_ret()) != default);
+    let of_entry = |entry: &LinuxSyscall| {
+        entry.names().iter().flat_map(|name| rules(entry, name, arch, call)).collect::<Vec<_>>()
+    };
+    counting.flat_map(of_entry).collect()
+}
+
+enum Abi {
+    /// Not one of the profile's.
+    Foreign,
+    /// A call that is newer than all that the profile names.
+    New,
+    Known(Arch),
+}
+
+fn abi(profile: &LinuxSeccomp, call: &Data) -> Abi {
     let listed = |arch| profile.architectures().iter().flatten().any(|listed| *listed == arch);
-    let is_x32 = call.number & X32_BIT != 0;
     let x32 = listed(SpecArch::ScmpArchX32);
     let arch = if call.arch == Arch::X86.audit() && listed(SpecArch::ScmpArchX86) {
         Arch::X86
     } else if call.arch != Arch::X86_64.audit() {
-        return KILL_THREAD;
-    } else if is_x32 {
+        return Abi::Foreign;
+    } else if call.number & X32_BIT != 0 {
         Arch::X32
     } else {
         Arch::X86_64
     };
     if arch != Arch::X32 || x32 {
         let permissive = [Action::ScmpActAllow, Action::ScmpActLog, Action::ScmpActTrace];
-        let newest = newest(profile, arch);
-        if !permissive.contains(&profile.default_action())
-            && newest.is_some_and(|n| call.number > n)
-        {
-            return ENOSYS;
+        let newest = newest(profile, arch).is_some_and(|newest| call.number > newest);
+        if newest && !permissive.contains(&profile.default_action()) {
+            return Abi::New;
         }
     }
+    // A tracer skips a call by making its number -1.
     if !x32 && call.number >= X32_BIT && arch != Arch::X86 && call.number != u32::MAX {
-        return KILL_THREAD;
+        return Abi::Foreign;
     }
-    decide(profile, arch, call, default)
+    Abi::Known(arch)
 }
 
 /// The highest number that the profile's names have, of calls that are reached directly.
@@ -53,26 +90,32 @@ fn newest(profile: &LinuxSeccomp, arch: Arch) -> Option<u32> {
 }
 
 fn decide(profile: &LinuxSeccomp, arch: Arch, call: &Data, default: u32) -> u32 {
-    let mut best: Option<(Vec<Rank>, u32)> = None;
+    // The first of those with the lowest rank; a rule without conditions has the lowest of all.
+    let found = candidates(profile, arch, call, default);
+    found.into_iter().min_by(|a, b| a.0.cmp(&b.0)).map_or(default, |(_, action)| action)
+}
+
+/// The rules that hold, in the order of the profile.
+fn candidates(
+    profile: &LinuxSeccomp,
+    arch: Arch,
+    call: &Data,
+    default: u32,
+) -> Vec<(Vec<Rank>, u32)> {
+    let mut found = Vec::new();
     for entry in profile.syscalls().iter().flatten() {
         let action = value(entry.action(), entry.errno_ret());
         for name in entry.names().iter().filter(|_| action != default) {
-            for conditions in rules(entry, name, arch, call) {
-                if conditions.is_empty() {
-                    // The first unconditional one, whatever came before and comes after.
-                    if best.as_ref().is_none_or(|(rank, _)| !rank.is_empty()) {
-                        best = Some((Vec::new(), action));
-                    }
-                } else if conditions.iter().all(|c| holds(c, arch, call)) {
-                    let rank: Vec<Rank> = conditions.iter().map(|c| rank(c, arch)).collect();
-                    if best.as_ref().is_none_or(|(other, _)| !other.is_empty() && rank < *other) {
-                        best = Some((rank, action));
-                    }
-                }
-            }
+            let rules = rules(entry, name, arch, call).into_iter();
+            let holding = rules.filter(|rule| rule.iter().all(|arg| holds(arg, arch, call)));
+            found.extend(
+                holding.map(|rule| {
+                    (rule.iter().map(|arg| rank(arg, arch)).collect::<Vec<_>>(), action)
+                }),
+            );
         }
     }
-    best.map_or(default, |(_, action)| action)
+    found
 }
 
 /// The conditions under which the entry's name is about the call, one list for each rule.
