@@ -1,9 +1,11 @@
 //! What `teu features` says: the document of features.md in the runtime specification.
 //!
-//! `false` means that a config asking for it is refused; nothing here depends on the host.
+//! `false` means that a config asking for it is refused; nothing but `supportedFlags` depends on the
+//! host.
 
 use std::collections::BTreeMap;
 
+use libteu::seccomp;
 use serde::Serialize;
 
 use crate::cli::SPEC_VERSION;
@@ -85,7 +87,7 @@ struct Linux {
     namespaces: &'static [&'static str],
     capabilities: &'static [&'static str],
     cgroup: Cgroup,
-    seccomp: Switch,
+    seccomp: Seccomp,
     apparmor: Switch,
     selinux: Switch,
     intel_rdt: Switch,
@@ -101,6 +103,17 @@ struct Cgroup {
     systemd: bool,
     systemd_user: bool,
     rdma: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Seccomp {
+    enabled: bool,
+    actions: &'static [&'static str],
+    operators: &'static [&'static str],
+    archs: &'static [&'static str],
+    known_flags: &'static [&'static str],
+    supported_flags: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -139,7 +152,14 @@ impl Linux {
             namespaces: &NAMESPACES,
             capabilities: &CAPABILITIES,
             cgroup: Cgroup { v1: true, v2: true, systemd: true, systemd_user: true, rdma: true },
-            seccomp: off(),
+            seccomp: Seccomp {
+                enabled: true,
+                actions: &seccomp::ACTIONS,
+                operators: &seccomp::OPERATORS,
+                archs: &seccomp::ARCHITECTURES,
+                known_flags: &seccomp::FLAGS,
+                supported_flags: seccomp::supported_flags(),
+            },
             apparmor: off(),
             selinux: off(),
             intel_rdt: off(),
@@ -155,7 +175,15 @@ mod tests {
 
     #[test]
     fn lists_are_sorted_and_without_repeats() {
-        for list in [mount_options(), NAMESPACES.to_vec()] {
+        let lists = [
+            mount_options(),
+            NAMESPACES.to_vec(),
+            seccomp::ACTIONS.to_vec(),
+            seccomp::OPERATORS.to_vec(),
+            seccomp::ARCHITECTURES.to_vec(),
+            seccomp::FLAGS.to_vec(),
+        ];
+        for list in lists {
             assert!(list.windows(2).all(|pair| pair[0] < pair[1]), "{list:?}");
         }
     }
@@ -166,7 +194,7 @@ mod tests {
         let parsed: oci_spec::runtime::Features = serde_json::from_str(&text).unwrap();
         assert_eq!(parsed.oci_version_max(), SPEC_VERSION);
         let linux = parsed.linux().as_ref().unwrap();
-        assert_eq!(linux.seccomp().as_ref().unwrap().enabled(), &Some(false));
+        assert_eq!(linux.seccomp().as_ref().unwrap().enabled(), &Some(true));
         assert_eq!(linux.namespaces().as_ref().map(Vec::len), Some(NAMESPACES.len()));
     }
 }

@@ -95,13 +95,11 @@ pub mod nr {
     pub const UMASK: usize = 166;
     pub const PRCTL: usize = 167;
     pub const SOCKET: usize = 198;
-    pub const SENDTO: usize = 206;
-    pub const RECVFROM: usize = 207;
     pub const SENDMSG: usize = 211;
     pub const KEYCTL: usize = 219;
     pub const EXECVE: usize = 221;
     pub const MMAP: usize = 222;
-    pub const ACCEPT4: usize = 242;
     pub const SETNS: usize = 268;
+    pub const SECCOMP: usize = 277;
     pub const STATX: usize = 291;
 }

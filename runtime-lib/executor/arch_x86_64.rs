@@ -66,8 +66,6 @@ pub mod nr {
     pub const IOCTL: usize = 16;
     pub const SENDFILE: usize = 40;
     pub const SOCKET: usize = 41;
-    pub const SENDTO: usize = 44;
-    pub const RECVFROM: usize = 45;
     pub const SENDMSG: usize = 46;
     pub const EXECVE: usize = 59;
     pub const GETCWD: usize = 79;
@@ -103,8 +101,8 @@ pub mod nr {
     pub const READLINKAT: usize = 267;
     pub const FCHMODAT: usize = 268;
     pub const UNSHARE: usize = 272;
-    pub const ACCEPT4: usize = 288;
     pub const DUP3: usize = 292;
     pub const SETNS: usize = 308;
+    pub const SECCOMP: usize = 317;
     pub const STATX: usize = 332;
 }

@@ -142,6 +142,8 @@ pub mod signal {
     pub const READY: u16 = 5;
     /// Before anything that counts: systemd makes the container's cgroup around this process.
     pub const CGROUP: u16 = 6;
+    /// The seccomp filter has a listener (its number is in the record's `aux`).
+    pub const LISTENER: u16 = 7;
 }
 
 /// An operand of any op, for the tools that look at whole plans.
@@ -287,8 +289,10 @@ ops! {
     Signal { number: u16 }
     /// Waits until the runtime answers that signal; its death ends this process.
     Wait { number: u16 }
-    /// Waits for `start` to connect; from here on reports go over that connection.
-    Accept { listener: Slot }
+    /// Tells the runtime, which can take it from there, the number of a descriptor.
+    Offer { number: u16, slot: Slot }
+    /// Waits until `start` empties the FIFO, which is full; from here on reports go there.
+    AwaitStart { fifo: Slot }
 
     /// close(slot).
     Close { slot: Slot }
@@ -388,6 +392,9 @@ ops! {
     Capset { effective: u64, permitted: u64, inheritable: u64 }
     /// Raises exactly these ambient capabilities.
     AmbientSet { raise: u64 }
+    /// seccomp(SECCOMP_SET_MODE_FILTER, flags, program); `out` takes the listener if the flags ask for
+    /// one. The filter is for what follows, too.
+    Seccomp { out: Slot, flags: u32, program: Bytes }
     /// chdir(path), and proof that the result lies below the root (CVE-2024-21626). With `again` 0
     /// a permission error is kept for the second try, after the ids have changed (`again` 1).
     Chdir { again: u16, path: Text }

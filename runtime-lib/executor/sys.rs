@@ -225,30 +225,6 @@ pub fn clone3(flags: u64, cgroup: Option<Fd>) -> Result<i32> {
     fd(call!(CLONE3, args.as_ptr(), size_of::<[u64; 11]>()))
 }
 
-pub fn send(socket: Fd, packet: &[u8]) -> Result<()> {
-    const MSG_NOSIGNAL: usize = 0x4000;
-    unit(call!(nr::SENDTO, socket, packet.as_ptr(), packet.len(), MSG_NOSIGNAL))
-}
-
-pub fn receive(socket: Fd, packet: &mut [u8]) -> Result<usize> {
-    loop {
-        match check(call!(nr::RECVFROM, socket, packet.as_mut_ptr(), packet.len())) {
-            Err(errno::EINTR) => {}
-            other => return other,
-        }
-    }
-}
-
-pub fn accept(listener: Fd) -> Result<Fd> {
-    const SOCK_CLOEXEC: usize = 0o2000000;
-    loop {
-        match fd(plain(nr::ACCEPT4, [listener as usize, 0, 0, SOCK_CLOEXEC, 0, 0])) {
-            Err(errno::EINTR) => {}
-            other => return other,
-        }
-    }
-}
-
 /// sendmsg of `data` with one descriptor as SCM_RIGHTS (unix(7)).
 pub fn send_descriptor(socket: Fd, descriptor: Fd, data: &[u8]) -> Result<()> {
     const MSG_NOSIGNAL: usize = 0x4000;
@@ -330,7 +306,18 @@ pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<usize> {
     check(call!(nr::READ, fd, buffer.as_mut_ptr(), buffer.len()))
 }
 
-/// One write; a short one is an error (files in /proc and cgroups take all or nothing).
+/// read, again if a signal came in between.
+pub fn read_whole(file: Fd, buffer: &mut [u8]) -> Result<usize> {
+    loop {
+        match read(file, buffer) {
+            Err(errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// One write; a short one is an error (files in /proc and cgroups, packets and small records take all
+/// or nothing).
 pub fn write(fd: Fd, data: &[u8]) -> Result<()> {
     let written = check(call!(nr::WRITE, fd, data.as_ptr(), data.len()))?;
     if written == data.len() { Ok(()) } else { Err(errno::EINVAL) }
@@ -569,6 +556,15 @@ pub fn setresgid(gid: u32) -> Result<()> {
 pub fn setresuid(uid: u32) -> Result<()> {
     let uid = uid as usize;
     unit(plain(nr::SETRESUID, [uid, uid, uid, 0, 0, 0]))
+}
+
+/// Installs a filter, an array of struct sock_filter; the listener, if the flags ask for one.
+pub fn seccomp(flags: u32, filter: &[u8]) -> Result<Fd> {
+    const SET_MODE_FILTER: usize = 1;
+    const SOCK_FILTER: usize = 8;
+    // struct sock_fprog: a 16-bit count, six bytes of padding, the array.
+    let program = [filter.len() / SOCK_FILTER & 0xffff, filter.as_ptr() as usize];
+    fd(call!(nr::SECCOMP, SET_MODE_FILTER, flags, program.as_ptr()))
 }
 
 pub fn capset(effective: u64, permitted: u64, inheritable: u64) -> Result<()> {

@@ -55,7 +55,8 @@ pub(crate) fn write_once(file: BorrowedFd<'_>, data: &[u8]) -> Result<(), Errno>
     }
 }
 
-fn read_to_end(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+/// Reads until nobody can write any more, or to the end of a regular file.
+pub(crate) fn read_to_end(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
     read_until(file, |n| n == 0)
 }
 

@@ -20,12 +20,12 @@ pub fn cost(program: &[Instruction]) -> [u64; 3] {
         if !program.is_empty() {
             install(program);
         }
-        let calls = [(libc::SYS_getppid, 0), (libc::SYS_personality, 0xffff_ffff), (460, 0)];
+        let calls = [(libc::SYS_getppid, 0), (libc::SYS_personality, 0xffff_ffffi64), (1000, 0)];
         calls.map(|(number, arg)| {
             let begin = Instant::now();
             for _ in 0..CALLS {
                 // SAFETY: these calls take no pointer.
-                unsafe { libc::syscall(number, arg as libc::c_long) };
+                unsafe { libc::syscall(number, arg) };
             }
             begin.elapsed().as_nanos() as u64 / u64::from(CALLS)
         })

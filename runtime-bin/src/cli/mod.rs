@@ -19,6 +19,7 @@ pub mod plan;
 pub mod ps;
 pub mod resume;
 pub mod run;
+pub mod seccomp;
 pub mod signal;
 pub mod spec;
 pub mod start;
@@ -132,6 +133,7 @@ pub enum Verb {
     Ps(ps::Ps),
     Resume(resume::Resume),
     Run(run::Run),
+    Seccomp(seccomp::Seccomp),
     Spec(spec::Spec),
     Start(start::Start),
     State(state::State),
@@ -178,6 +180,7 @@ pub fn verb(words: &[OsString]) -> Result<Parsed<Verb>, Failure> {
         "ps" => one(name, words, Verb::Ps),
         "resume" => one(name, words, Verb::Resume),
         "run" => one(name, words, Verb::Run),
+        "seccomp" => one(name, words, Verb::Seccomp),
         "spec" => one(name, words, Verb::Spec),
         "start" => one(name, words, Verb::Start),
         "state" => one(name, words, Verb::State),

@@ -13,6 +13,7 @@ mod ps;
 mod resume;
 mod root;
 mod run;
+mod seccomp;
 mod setup;
 mod spec;
 mod start;
@@ -49,6 +50,7 @@ pub fn run(verb: Verb, context: &Context<'_>) -> Result<u8, Failure> {
         Verb::Plan(args) => plan::run(&args, context).map(|()| 0),
         Verb::Ps(args) => ps::run(&args, context).map(|()| 0),
         Verb::Resume(args) => resume::run(&args, context).map(|()| 0),
+        Verb::Seccomp(args) => seccomp::run(&args).map(|()| 0),
         Verb::Spec(args) => spec::run(&args).map(|()| 0),
         Verb::Start(args) => start::run(&args, context).map(|()| 0),
         Verb::State(args) => state::run(&args, context).map(|()| 0),

@@ -37,6 +37,12 @@ impl Sets {
     }
 }
 
+/// The process's sets, exactly.
+pub(super) fn capset(process: &Process) -> Op {
+    let Sets { effective, permitted, inheritable, .. } = Sets::of(process.capabilities().as_ref());
+    Op::Capset { effective, permitted, inheritable }
+}
+
 fn bits(set: Option<&Capabilities>) -> u64 {
     set.into_iter().flatten().fold(0, |bits, capability| {
         let name = format!("CAP_{capability}");
@@ -45,8 +51,9 @@ fn bits(set: Option<&Capabilities>) -> u64 {
 }
 
 /// From the runtime's ids to the user's. The bounding set first, it needs CAP_SETPCAP; chdir before
-/// and, if root may not, after the change of ids; the sets last, for setuid clears them.
-pub(super) fn assume(plan: &mut Builder, process: &Process, setgroups: Setgroups) {
+/// and, if root may not, after the change of ids; the sets last, for setuid clears them. `and` is kept
+/// beyond the process's own sets, for a last step that needs it.
+pub(super) fn assume(plan: &mut Builder, process: &Process, setgroups: Setgroups, and: u64) {
     let sets = Sets::of(process.capabilities().as_ref());
     let user = process.user();
     plan.origin("process.capabilities");
@@ -63,6 +70,7 @@ pub(super) fn assume(plan: &mut Builder, process: &Process, setgroups: Setgroups
     plan.push(Op::Chdir { again: 1, path: cwd });
     plan.origin("process.capabilities");
     let Sets { effective, permitted, inheritable, ambient, .. } = sets;
+    let (effective, permitted) = (effective | and, permitted | and);
     plan.push(Op::Capset { effective, permitted, inheritable });
     plan.push(Op::AmbientSet { raise: ambient });
     // See `root_ids`; the user may be able to ptrace others of its own.

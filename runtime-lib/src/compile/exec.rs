@@ -12,12 +12,14 @@ use super::credentials::Setgroups;
 use super::namespaces::{
     self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Namespaces,
 };
-use super::process::{self, Dumpable};
+use super::process::{self, Dumpable, User};
+use super::seccomp;
 use super::terminal::{self, Foreground};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::plan::op::{List, Op};
 use crate::plan::{Builder, Plan, RuntimeStep, Source};
+use crate::seccomp::Filter;
 
 /// What runs in a container that is there already.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(crate) struct ExecRequest<'a> {
     pub preserve_fds: u32,
     /// Name of the container's session keyring, if it has one.
     pub keyring: Option<String>,
+    /// The container's own filter.
+    pub filter: Option<&'a Filter>,
 }
 
 /// Compiles an exec: the way in, then the same end as a container's own process.
@@ -43,15 +47,17 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     let console = terminal::input(&mut plan, Some(request.process));
     let own_stdio = request.own_stdio && console.is_none();
     let stdio = process::stdio_inputs(&mut plan, own_stdio);
-    let pinned = Pinned { listener: None, console, stdio };
+    let pinned = Pinned { start: None, console, stdio };
     enter(&mut plan, request.spec, request.host, &pinned, Some(request))?;
     if let Some(socket) = console {
         terminal::enter(&mut plan, socket, request.process, request.foreground);
     }
     process::session_keyring(&mut plan, request.keyring.as_deref());
     let setgroups = Setgroups::of(request.host);
-    let program = process::become_user(&mut plan, request.process, request.program, setgroups);
+    let user = User { process: request.process, setgroups, filter: request.filter };
+    let program = process::become_user(&mut plan, &user, request.program);
     process::lookup(&mut plan, &program);
+    seccomp::confine(&mut plan, &user, request.host);
     plan.runtime(RuntimeStep::AwaitExec);
     process::exec(&mut plan, &program);
     plan.preserve_fds(request.preserve_fds);
@@ -73,7 +79,7 @@ pub(crate) enum HookPlace<'a> {
 pub(crate) fn hook(hook: &Hook, place: HookPlace<'_>) -> Result<Plan> {
     let mut plan = Builder::new();
     let stdio = process::stdio_inputs(&mut plan, true);
-    let pinned = Pinned { listener: None, console: None, stdio };
+    let pinned = Pinned { start: None, console: None, stdio };
     match place {
         HookPlace::Container { spec, host } => {
             enter(&mut plan, spec, host, &pinned, None)?;

@@ -14,6 +14,7 @@ mod mounts;
 mod namespaces;
 mod process;
 mod rootfs;
+mod seccomp;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use crate::error::Result;
 use crate::host::HostFacts;
 use crate::plan::op::{Op, Slot, signal};
 use crate::plan::{Builder, HookKind, Plan, RuntimeStep, Source};
+use crate::seccomp::Filter;
 use crate::spec::Mapping;
 use mounts::Entry;
 use namespaces::Namespaces;
@@ -57,6 +59,8 @@ pub(crate) struct Request<'a> {
     pub preserve_fds: u32,
     /// Name of the session keyring to join.
     pub keyring: Option<String>,
+    /// The compiled `linux.seccomp`.
+    pub filter: Option<&'a Filter>,
 }
 
 /// Builder, request and what all phases share.
@@ -90,7 +94,8 @@ pub(crate) fn create(request: &Request<'_>) -> Result<Plan> {
 
 /// Inputs that are used late, taken first so that no early op can reuse their slots.
 struct Pinned {
-    listener: Option<Slot>,
+    /// What `start` empties; unset if the process does not wait for it.
+    start: Option<Slot>,
     /// Where a terminal's master end is sent, until it is.
     console: Option<Slot>,
     /// What becomes which standard stream.
@@ -99,10 +104,10 @@ struct Pinned {
 
 impl Compiler<'_> {
     fn inputs(&mut self) -> Pinned {
-        let listener = self.request.wait_for_start.then(|| self.plan.input(Source::StartListener));
+        let start = self.request.wait_for_start.then(|| self.plan.input(Source::StartFifo));
         let console = terminal::input(&mut self.plan, self.request.spec.process().as_ref());
         let own_stdio = self.request.own_stdio && console.is_none();
-        Pinned { listener, console, stdio: process::stdio_inputs(&mut self.plan, own_stdio) }
+        Pinned { start, console, stdio: process::stdio_inputs(&mut self.plan, own_stdio) }
     }
 
     /// Up to the point where the process is the container's init. Without a user namespace and

@@ -9,10 +9,11 @@ use std::path::Path;
 use oci_spec::runtime::{LinuxNamespaceType, PosixRlimitType, Process, Spec};
 
 use super::credentials::{self, Setgroups};
-use super::{Compiler, Pinned};
+use super::{Compiler, Pinned, seccomp};
 use crate::host::HostFacts;
 use crate::plan::op::{List, Op, Slot, Text, signal};
 use crate::plan::{Builder, HookKind, RuntimeStep, Source};
+use crate::seccomp::Filter;
 use crate::spec::{Namespace, namespace};
 
 const PR_SET_DUMPABLE: u32 = 4;
@@ -105,29 +106,48 @@ pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     let process = c.request.spec.process().as_ref();
     seal(&mut c.plan, pinned, c.request.preserve_fds);
     let setgroups = setgroups(c);
-    let program = process.map(|process| become_user(&mut c.plan, process, None, setgroups));
+    let user = process.map(|process| User { process, setgroups, filter: c.request.filter });
+    let program = user.as_ref().map(|user| become_user(&mut c.plan, user, None));
     if let Some(program) = &program {
         lookup(&mut c.plan, program);
     }
     admit_runtime(&mut c.plan, c.request.spec, c.request.host);
-    c.plan.push(Op::Signal { number: signal::READY });
-    c.plan.push(Op::Wait { number: signal::READY });
-    c.plan.runtime(RuntimeStep::Await(signal::READY));
-    c.plan.runtime(RuntimeStep::SaveState);
-    if pinned.listener.is_none()
-        && !super::hooks(c.request.spec, HookKind::StartContainer).is_empty()
-    {
-        c.plan.runtime(RuntimeStep::Hooks(HookKind::StartContainer));
-    }
-    c.plan.runtime(RuntimeStep::Answer(signal::READY));
-    match pinned.listener {
-        Some(listener) => c.plan.push(Op::Accept { listener }),
-        None => c.plan.runtime(RuntimeStep::AwaitExec),
+    match pinned.start {
+        Some(fifo) => wait_for_start(c, user.as_ref(), fifo),
+        None => go_on(c, user.as_ref()),
     }
     match program {
         Some(program) => exec(&mut c.plan, &program),
         None => c.plan.push(Op::Exit {}),
     }
+}
+
+/// What can fail fails before `create` ends; behind the filter come a write or two and the exec.
+fn wait_for_start(c: &mut Compiler<'_>, user: Option<&User<'_>>, fifo: Slot) {
+    if let Some(user) = user {
+        seccomp::confine(&mut c.plan, user, c.request.host);
+    }
+    c.plan.push(Op::Signal { number: signal::READY });
+    c.plan.runtime(RuntimeStep::Await(signal::READY));
+    c.plan.runtime(RuntimeStep::SaveState);
+    c.plan.push(Op::AwaitStart { fifo });
+}
+
+/// The runtime has something to do before the exec; the filter comes after that, since it may forbid
+/// to hear of it.
+fn go_on(c: &mut Compiler<'_>, user: Option<&User<'_>>) {
+    c.plan.push(Op::Signal { number: signal::READY });
+    c.plan.push(Op::Wait { number: signal::READY });
+    c.plan.runtime(RuntimeStep::Await(signal::READY));
+    c.plan.runtime(RuntimeStep::SaveState);
+    if !super::hooks(c.request.spec, HookKind::StartContainer).is_empty() {
+        c.plan.runtime(RuntimeStep::Hooks(HookKind::StartContainer));
+    }
+    c.plan.runtime(RuntimeStep::Answer(signal::READY));
+    if let Some(user) = user {
+        seccomp::confine(&mut c.plan, user, c.request.host);
+    }
+    c.plan.runtime(RuntimeStep::AwaitExec);
 }
 
 fn setgroups(c: &Compiler<'_>) -> Setgroups {
@@ -188,13 +208,16 @@ pub(super) struct Program {
     candidates: List,
 }
 
+/// Whom an executor becomes, and what that is then confined to.
+pub(super) struct User<'a> {
+    pub process: &'a Process,
+    pub setgroups: Setgroups,
+    pub filter: Option<&'a Filter>,
+}
+
 /// Environment, ids and capabilities.
-pub(super) fn become_user(
-    plan: &mut Builder,
-    process: &Process,
-    program: Option<&Path>,
-    setgroups: Setgroups,
-) -> Program {
+pub(super) fn become_user(plan: &mut Builder, user: &User<'_>, program: Option<&Path>) -> Program {
+    let process = user.process;
     plan.origin("process.env");
     let envp = environment(plan, process);
     plan.origin("process.args");
@@ -212,7 +235,7 @@ pub(super) fn become_user(
     rlimits(plan, process);
     plan.origin("process.user");
     plan.push(Op::OwnStreams { uid: process.user().uid() });
-    credentials::assume(plan, process, setgroups);
+    credentials::assume(plan, process, user.setgroups, seccomp::capabilities_to_load(user));
     Program { argv, envp, candidates }
 }
 
@@ -258,7 +281,7 @@ pub(super) fn seal(plan: &mut Builder, pinned: &Pinned, preserve_fds: u32) {
         plan.push(Op::Dup { slot: *slot, to: *number });
     }
     plan.origin("");
-    let keep_too = pinned.listener.or(pinned.console).unwrap_or(Slot::NONE);
+    let keep_too = pinned.start.or(pinned.console).unwrap_or(Slot::NONE);
     plan.push(Op::CloseRest { keep: Slot::CONTROL, keep_too, from: 3 + preserve_fds });
 }
 

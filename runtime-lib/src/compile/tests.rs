@@ -10,6 +10,7 @@ use oci_spec::runtime::Process;
 use super::cgroup::Hierarchy;
 use super::*;
 use crate::plan::op::Op;
+use crate::seccomp::Arch;
 use crate::spec::parse;
 use crate::validate::{HostLimits, validate};
 
@@ -81,6 +82,8 @@ fn compiled(path: &Path) -> Plan {
     validate(&spec, &HostLimits { euid: host.euid })
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let links = links(&spec);
+    let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
+    let filter = profile.map(|profile| Filter::compile_for(profile, Arch::X86_64).unwrap());
     let request = Request {
         spec: &spec,
         bundle: Path::new("/bundle"),
@@ -93,6 +96,7 @@ fn compiled(path: &Path) -> Plan {
         foreground: None,
         preserve_fds: 0,
         keyring: Some("_ses.c".into()),
+        filter: filter.as_ref(),
     };
     if name.starts_with("exec-") {
         let process = Process::default();
@@ -107,6 +111,7 @@ fn compiled(path: &Path) -> Plan {
             foreground: Some(Foreground { size: Some((30, 100)) }),
             preserve_fds: 0,
             keyring: Some("_ses.c".into()),
+            filter: filter.as_ref(),
         })
         .unwrap();
     }
@@ -169,6 +174,7 @@ fn a_plan_with_a_thousand_mounts_closes_as_it_goes() {
         foreground: None,
         preserve_fds: 0,
         keyring: None,
+        filter: None,
     })
     .unwrap();
     let close = |p: &&crate::plan::PlannedStep| matches!(p.step.op, Op::Close { .. });
@@ -205,6 +211,7 @@ fn the_realistic_configs_compile_on_every_kind_of_host() {
                 foreground: None,
                 preserve_fds: 3,
                 keyring: None,
+                filter: None,
             })
             .unwrap();
         }
@@ -229,6 +236,7 @@ fn nothing_is_mounted_without_a_mount_namespace() {
         foreground: None,
         preserve_fds: 0,
         keyring: None,
+        filter: None,
     };
     let refused = create(&request).unwrap_err().to_string();
     assert!(refused.starts_with("mounts: needs a mount namespace"), "{refused}");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use oci_spec::runtime::Hook;
 
-use super::{Child, End, NoLane, launch, wait_and_leave};
+use super::{Child, End, Lane, launch, wait_and_leave};
 use crate::error::{Error, Result};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, memory_file, prepare, sealed};
@@ -28,7 +28,7 @@ pub(crate) struct HookRun<'a> {
 
 /// Runs the hook to its end. Its streams are files in memory rather than pipes: a hook that does not
 /// read its state, writes much, or leaves a daemon behind cannot block or signal us.
-pub(crate) fn run(run: HookRun<'_>) -> Result<()> {
+pub(crate) fn run(run: HookRun<'_>, lane: &mut dyn Lane) -> Result<()> {
     let failed = |problem: String| Error::Hook {
         kind: run.kind.name(),
         index: run.index,
@@ -43,8 +43,7 @@ pub(crate) fn run(run: HookRun<'_>) -> Result<()> {
     let mut from = run.from;
     from.stdio = Some(streams.map_err(|e| failed(e.to_string()))?);
     let prepared = prepare(run.plan, from)?;
-    let started =
-        launch(run.plan, prepared, &mut NoLane).map_err(|e| failed(program_problem(e)))?;
+    let started = launch(run.plan, prepared, lane).map_err(|e| failed(program_problem(e)))?;
     let status = wait(&started, run.hook.timeout());
     match status.map_err(&failed)? {
         End::Exited(0) => Ok(()),

@@ -5,6 +5,7 @@ mod clone;
 mod end;
 mod hook;
 mod idmap;
+mod listener;
 mod reaped;
 mod rlimit;
 mod userns;
@@ -72,14 +73,16 @@ pub(crate) trait Lane {
     fn hooks(&mut self, kind: HookKind, init: &Child) -> Result<()>;
     /// Writes down that the container is created.
     fn save(&mut self, init: &Child) -> Result<()>;
+    /// Sends the listener of a seccomp filter to its agent.
+    fn listener(&mut self, listener: OwnedFd, process: &Child) -> Result<()>;
 }
 
 fn nobody(what: &str) -> Error {
     Error::unsupported("internal: the plan", format!("has systemd {what}, and nobody asks it"))
 }
 
-/// For plans without hooks and state.
-pub(crate) struct NoLane;
+/// For plans that need none of it.
+struct NoLane;
 
 impl Lane for NoLane {
     fn hooks(&mut self, _: HookKind, _: &Child) -> Result<()> {
@@ -88,6 +91,10 @@ impl Lane for NoLane {
 
     fn save(&mut self, _: &Child) -> Result<()> {
         Ok(())
+    }
+
+    fn listener(&mut self, _: OwnedFd, _: &Child) -> Result<()> {
+        Err(Error::unsupported("linux.seccomp", "a listener has nowhere to go"))
     }
 }
 
@@ -182,6 +189,7 @@ impl Drive<'_> {
                 let child = self.child.as_ref().ok_or_else(gone)?;
                 self.lane.save(child)
             }
+            RuntimeStep::SendListener => self.send_listener(),
             RuntimeStep::AwaitExec => self.await_exec(),
         }
     }
@@ -235,6 +243,13 @@ impl Drive<'_> {
             reap(stage.as_fd());
         }
         Ok(())
+    }
+
+    fn send_listener(&mut self) -> Result<()> {
+        let number = self.await_signal(meeting::LISTENER)?.aux;
+        let child = self.child.as_ref().ok_or_else(gone)?;
+        let listener = listener::take(child.pidfd().ok_or_else(gone)?, number)?;
+        self.lane.listener(listener, child)
     }
 
     fn answer(&self, number: u16) -> Result<()> {
@@ -334,9 +349,9 @@ pub(crate) fn died_as_executor(pid: i32) -> Result<bool> {
 }
 
 /// What a started executor says: nothing (it has exec'd), or the errno of its exec.
-pub(crate) fn receive_start(connection: &OwnedFd) -> Result<Option<i32>> {
-    let (record, _) = packet(connection)?;
-    Ok(record.filter(|record| record.kind == Record::FAILURE).map(|record| record.errno))
+pub(crate) fn start_failure(said: &[u8]) -> Option<i32> {
+    let record = Record::from_bytes(said);
+    record.filter(|record| record.kind == Record::FAILURE).map(|record| record.errno)
 }
 
 fn gone() -> Error {

@@ -8,9 +8,10 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
-    connect, recvmsg, sendmsg, socket, socketpair,
+    connect, recvmsg, send, sendmsg, setsockopt, socket, socketpair, sockopt,
 };
 use nix::sys::stat::Mode;
+use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::{Console, WindowSize};
 use crate::compile::Foreground;
@@ -87,17 +88,36 @@ fn adopt(number: RawFd) -> OwnedFd {
 
 /// Sends a descriptor to whoever listens at `path`.
 pub(super) fn send_to(path: &Path, what: &'static str, descriptor: RawFd) -> Result<()> {
+    send_data(path, what, what.as_bytes(), descriptor)
+}
+
+/// Sends data and a descriptor, which comes with the first byte.
+pub(super) fn send_data(
+    path: &Path,
+    what: &'static str,
+    data: &[u8],
+    descriptor: RawFd,
+) -> Result<()> {
     let socket = connect_to(path, what)?;
+    let failed = |e| Error::system("sendmsg to", path.display(), e);
     let rights = [descriptor];
     let sent = sendmsg::<()>(
         socket.as_raw_fd(),
-        &[IoSlice::new(what.as_bytes())],
+        &[IoSlice::new(data)],
         &[ControlMessage::ScmRights(&rights)],
         MsgFlags::MSG_NOSIGNAL,
         None,
     );
-    sent.map(drop).map_err(|e| Error::system("sendmsg to", path.display(), e))
+    let mut rest = data.get(sent.map_err(failed)?..).unwrap_or_default();
+    while !rest.is_empty() {
+        let sent = send(socket.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL).map_err(failed)?;
+        rest = rest.get(sent..).unwrap_or_default();
+    }
+    Ok(())
 }
+
+/// How long a listener may take, in seconds.
+const PATIENCE: i64 = 10;
 
 /// By descriptor: a path may be longer than the 108 bytes of a socket address.
 fn connect_to(path: &Path, what: &'static str) -> Result<OwnedFd> {
@@ -107,6 +127,8 @@ fn connect_to(path: &Path, what: &'static str) -> Result<OwnedFd> {
     let make = || {
         let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
         let name = format!("/proc/thread-self/fd/{}", file.as_raw_fd());
+        // An agent that does not accept or read must not hold us for ever.
+        setsockopt(&socket, sockopt::SendTimeout, &TimeVal::seconds(PATIENCE))?;
         connect(socket.as_raw_fd(), &UnixAddr::new(name.as_str())?)?;
         Ok(socket)
     };

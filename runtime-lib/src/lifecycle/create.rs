@@ -1,12 +1,15 @@
 //! create and run: from a bundle to a process.
 
 use std::collections::BTreeMap;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Spec;
 
 use super::console::{self, Delivery};
 use super::hooks::HookContext;
 use super::places::places;
+use super::seccomp::send_listener;
 use super::{CreateOptions, Process, Runtime, files, host_namespaces, limits, links};
 use crate::cgroup::{Cgroup, Layout, Paths};
 use crate::compile::{self, BySystemd, CgroupShape, Hierarchy, Request, Tasks};
@@ -16,9 +19,10 @@ use crate::id::ContainerId;
 use crate::launch::{Child, Lane, launch, user_namespaces};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, check_preserved, prepare};
+use crate::seccomp::Filter;
 use crate::signal::Signal;
 use crate::spec::{Bundle, load};
-use crate::state::{Entry, Lock, ProcStat, Record, now};
+use crate::state::{Entry, Lock, ProcStat, Record, StoredFilter, now};
 use crate::validate::{HostLimits, validate};
 
 /// Whether the process waits for `start`.
@@ -35,6 +39,7 @@ struct Draft {
     layout: Layout,
     paths: Paths,
     links: Vec<(usize, PathBuf)>,
+    filter: Option<Filter>,
 }
 
 impl Draft {
@@ -47,7 +52,8 @@ impl Draft {
         let layout = Layout::probe()?;
         let paths = places(runtime, &layout, &bundle.spec, id, &host)?;
         let links = links::read(&bundle)?;
-        Ok(Self { bundle, host, layout, paths, links })
+        let filter = compiled_filter(&bundle.spec)?;
+        Ok(Self { bundle, host, layout, paths, links, filter })
     }
 
     fn request<'a>(&'a self, cgroup: &'a CgroupShape) -> Request<'a> {
@@ -63,6 +69,7 @@ impl Draft {
             foreground: None,
             preserve_fds: 0,
             keyring: None,
+            filter: self.filter.as_ref(),
         }
     }
 
@@ -113,6 +120,7 @@ impl Draft {
             own_keyring: false,
             poststop: !compile::hooks(&self.bundle.spec, HookKind::Poststop).is_empty(),
             resources: None,
+            filter: None,
         }
     }
 }
@@ -165,6 +173,11 @@ impl Site {
         // Config and record first: whatever happens from here on, `delete --force` knows where to
         // look for what is left.
         entry.write_config(&draft.bundle.raw)?;
+        if let Some(filter) = &draft.filter {
+            let program = filter.to_bytes();
+            entry.write_filter(&program)?;
+            record.filter = Some(StoredFilter::of(&program, filter.flags()));
+        }
         entry.write_record(&record)?;
         let cgroup = self.cgroup.insert(Cgroup::create(draft.paths.clone())?);
         record.cgroup = cgroup.paths().clone();
@@ -186,8 +199,8 @@ impl Site {
             &plan,
             Prepare {
                 cgroup_dir: if shape.into_cgroup { cgroup.unified_fd()? } else { None },
-                listener: match mode {
-                    Mode::Create => Some(files::listen_for_start(entry)?),
+                start: match mode {
+                    Mode::Create => Some(files::make_start_fifo(entry)?),
                     Mode::Run => None,
                 },
                 stdio,
@@ -257,8 +270,9 @@ struct CreateLane<'a> {
 impl CreateLane<'_> {
     fn context<'b>(&'b self, init: Option<&'b Child>) -> HookContext<'b> {
         let init = init.and_then(|child| Some((child.pid, child.pidfd()?)));
-        let Draft { bundle, host, .. } = self.draft;
-        HookContext { spec: &bundle.spec, record: &self.record, host, init }
+        let Draft { bundle, host, filter, .. } = self.draft;
+        let filter = filter.as_ref();
+        HookContext { spec: &bundle.spec, record: &self.record, host, init, filter }
     }
 
     fn hooks_of(&self, kind: HookKind, init: &Child) -> Vec<Error> {
@@ -289,6 +303,16 @@ impl Lane for CreateLane<'_> {
         }
         self.pid_file.as_deref().map_or(Ok(()), |path| files::write_pid_file(path, init.pid))
     }
+
+    fn listener(&mut self, listener: OwnedFd, init: &Child) -> Result<()> {
+        let status = ("creating", init.pid);
+        send_listener(&self.draft.bundle.spec, &self.record, status, listener, init.pid)
+    }
+}
+
+fn compiled_filter(spec: &Spec) -> Result<Option<Filter>> {
+    let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
+    profile.map(Filter::compile).transpose()
 }
 
 /// What compile has to know of the cgroups.

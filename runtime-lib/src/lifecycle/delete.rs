@@ -147,7 +147,7 @@ fn wait_gone(record: &Record, cgroup: &Cgroup, init: BorrowedFd<'_>) -> Result<(
 /// platform Hooks", poststop).
 fn poststop(container: &Container, spec: &Spec, record: &Record) {
     let host = container.runtime.host();
-    let hooks = HookContext { spec, record, host: &host, init: None };
+    let hooks = HookContext { spec, record, host: &host, init: None, filter: None };
     for failed in hooks.run_all(HookKind::Poststop) {
         container.runtime.warn(&failed.to_string());
     }

@@ -8,13 +8,13 @@ use oci_spec::runtime::{Capability, LinuxCapabilities, Process as SpecProcess, S
 
 use super::console::{self, Delivery};
 use super::create::joining;
-use super::start::{frozen_config, record_of};
+use super::seccomp::EnteringLane;
+use super::start::{filter_of, frozen_config, record_of};
 use super::{Container, ExecOptions, Process, files, init_pidfd};
 use crate::cgroup::{Cgroup, InitCgroup};
 use crate::compile::{self, BySystemd, CgroupShape, ExecRequest};
 use crate::error::{Error, Result};
-use crate::launch::{Child, Lane, launch};
-use crate::plan::HookKind;
+use crate::launch::launch;
 use crate::prepare::{Prepare, check_preserved, prepare};
 use crate::state::{Status, status};
 use crate::validate::{HostLimits, validate_process};
@@ -35,6 +35,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     }
     let init = init_pidfd(&record)?.ok_or(Error::NotRunning)?;
     let spec = frozen_config(&entry)?;
+    let filter = filter_of(&entry, &record)?;
     let host = container.runtime.host();
     let process = process(&spec, &options)?;
     let limits = HostLimits { euid: host.euid };
@@ -54,6 +55,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         foreground: delivery.foreground,
         preserve_fds: options.preserve_fds,
         keyring: record.keyring(),
+        filter: filter.as_ref(),
     })?;
     let cgroup_dir = if shape.into_cgroup { dir(&cgroup, init_cgroup.as_ref())? } else { None };
     let from = Prepare {
@@ -64,7 +66,8 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         pidfd: Some(init.as_fd()),
         ..Prepare::default()
     };
-    let child = launch(&plan, prepare(&plan, from)?, &mut ExecLane { cgroup: &cgroup })?;
+    let mut lane = EnteringLane { spec: &spec, record: &record, cgroup: &cgroup };
+    let child = launch(&plan, prepare(&plan, from)?, &mut lane)?;
     if let (Some(path), Some(pidfd)) = (&options.pidfd_socket, child.pidfd()) {
         console::send_to(path, "pidfd socket", pidfd.as_raw_fd())?;
     }
@@ -92,25 +95,6 @@ fn dir(cgroup: &Cgroup, init: Option<&InitCgroup>) -> Result<Option<OwnedFd>> {
     match (cgroup.unified_fd(), init) {
         (Err(e), Some(init)) if e.errno() == Some(Errno::ENOENT) => init.open().map(Some),
         (other, _) => other,
-    }
-}
-
-/// The runtime's part of an exec.
-struct ExecLane<'a> {
-    cgroup: &'a Cgroup,
-}
-
-impl Lane for ExecLane<'_> {
-    fn attach_to_unit(&mut self, child: &Child) -> Result<()> {
-        self.cgroup.attach(child.pid)
-    }
-
-    fn hooks(&mut self, _: HookKind, _: &Child) -> Result<()> {
-        Ok(())
-    }
-
-    fn save(&mut self, _: &Child) -> Result<()> {
-        Ok(())
     }
 }
 

@@ -1,18 +1,19 @@
-//! Small files that verbs write or look into, and the start socket.
+//! Small files that verbs write or look into, and the start FIFO.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
-};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifoat;
 
 use crate::error::{Error, Result};
-use crate::state::{Entry, START_SOCKET};
+use crate::fdio;
+use crate::state::{Entry, START_FIFO};
 
 /// Writes a pid file under a temporary name beside it and renames: whoever sees it sees all of it.
 pub(super) fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
@@ -46,52 +47,54 @@ pub(super) fn user_name(uid: u32) -> String {
     found.unwrap_or_else(|| uid.to_string())
 }
 
-/// The socket on which a created container's executor waits.
-pub(super) fn listen_for_start(entry: &Entry) -> Result<OwnedFd> {
+/// The FIFO that a created container's executor waits at, as it is given to it: full, so that a write
+/// blocks until `start` has emptied it. Open for both directions, so that nothing depends on who else
+/// has it open.
+pub(super) fn make_start_fifo(entry: &Entry) -> Result<OwnedFd> {
+    const SMALLEST: i32 = 4096; // the kernel makes it a page
     let make = || {
-        let socket = start_socket()?;
-        bind(socket.as_raw_fd(), &address(entry)?)?;
-        listen(&socket, Backlog::new(1)?)?;
-        Ok(socket)
+        mkfifoat(entry.dir(), START_FIFO, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        let flags = OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fifo = openat(entry.dir(), START_FIFO, flags, Mode::empty())?;
+        let capacity = fcntl(&fifo, FcntlArg::F_SETPIPE_SZ(SMALLEST))?;
+        fdio::write_once(fifo.as_fd(), &vec![0; usize::try_from(capacity).unwrap_or(0)])?;
+        Ok(fifo)
     };
-    make().map_err(|e: Errno| Error::system("listen on", display(entry), e))
+    make().map_err(|e: Errno| Error::system("make", display(entry), e))
 }
 
-/// A connection to the waiting executor: it goes on as soon as there is one.
-pub(super) fn connect_to_start(entry: &Entry) -> Result<OwnedFd> {
-    let make = || {
-        let socket = start_socket()?;
-        connect(socket.as_raw_fd(), &address(entry)?)?;
-        Ok(socket)
+/// Empties the FIFO, which lets the executor go on, and waits until the executor has closed it: what
+/// it wrote meanwhile.
+pub(super) fn release(entry: &Entry) -> Result<Vec<u8>> {
+    let running = || Error::WrongStatus("cannot start an already running container".into());
+    let empty = || {
+        // Not to wait for an executor that is gone.
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fifo = openat(entry.dir(), START_FIFO, flags, Mode::empty())?;
+        fcntl(&fifo, FcntlArg::F_SETFL(OFlag::empty()))?;
+        let capacity = usize::try_from(fcntl(&fifo, FcntlArg::F_GETPIPE_SZ)?).unwrap_or(0);
+        Ok((fdio::read_to_end(fifo.as_fd())?, capacity))
     };
-    make().map_err(|e: Errno| match e {
-        Errno::ECONNREFUSED | Errno::ENOENT => {
-            Error::WrongStatus("cannot start an already running container".into())
-        }
-        e => Error::system("connect to", display(entry), e),
-    })
+    match empty() {
+        Ok((data, capacity)) => match data.get(capacity..) {
+            Some([_, said @ ..]) => Ok(said.to_vec()),
+            _ if data.is_empty() => Err(running()),
+            _ => Ok(Vec::new()),
+        },
+        Err(Errno::ENOENT) => Err(running()),
+        Err(e) => Err(Error::system("read", display(entry), e)),
+    }
 }
 
 /// The container has been started: it is not `created` any more.
-pub(super) fn remove_start_socket(entry: &Entry) -> Result<()> {
+pub(super) fn remove_start_fifo(entry: &Entry) -> Result<()> {
     use nix::unistd::{UnlinkatFlags, unlinkat};
-    match unlinkat(entry.dir(), START_SOCKET, UnlinkatFlags::NoRemoveDir) {
+    match unlinkat(entry.dir(), START_FIFO, UnlinkatFlags::NoRemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
         Err(e) => Err(Error::system("unlink", display(entry), e)),
     }
 }
 
-fn start_socket() -> nix::Result<OwnedFd> {
-    socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
-}
-
-/// By descriptor: the path of a state directory may be longer than the 108 bytes of a socket address.
-/// The calling thread's, which need not share its descriptors with the program's first thread.
-fn address(entry: &Entry) -> nix::Result<UnixAddr> {
-    let dir = entry.dir().as_raw_fd();
-    UnixAddr::new(format!("/proc/thread-self/fd/{dir}/{START_SOCKET}").as_str())
-}
-
 fn display(entry: &Entry) -> String {
-    entry.path().join(START_SOCKET).display().to_string()
+    entry.path().join(START_FIFO).display().to_string()
 }

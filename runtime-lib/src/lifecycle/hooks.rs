@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
 
 use oci_spec::runtime::{Hook, Process, Spec};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::create::joining;
+use super::seccomp::EnteringLane;
 use crate::cgroup::{Cgroup, Paths};
 use crate::compile::{self, ExecRequest, HookPlace};
 use crate::error::{Error, Result};
@@ -14,6 +15,7 @@ use crate::host::HostFacts;
 use crate::launch::{HookRun, run_hook};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::Prepare;
+use crate::seccomp::Filter;
 use crate::state::Record;
 
 /// What hooks are told, and where those that run inside find the container.
@@ -23,6 +25,8 @@ pub(super) struct HookContext<'a> {
     pub host: &'a HostFacts,
     /// The init; `None` once it is gone.
     pub init: Option<(i32, BorrowedFd<'a>)>,
+    /// The container's filter, for those of its own programs.
+    pub filter: Option<&'a Filter>,
 }
 
 impl HookContext<'_> {
@@ -42,12 +46,14 @@ impl HookContext<'_> {
         let Some(hook) = compile::hooks(self.spec, kind).get(index) else { return Ok(()) };
         let state = self.state(kind)?;
         let plan = self.plan(kind, hook)?;
+        let cgroup = self.cgroup_of(kind);
         let from = Prepare {
             pidfd: self.init.map(|(_, pidfd)| pidfd),
-            cgroup_dir: self.cgroup_of(kind).unified_fd()?,
+            cgroup_dir: cgroup.unified_fd()?,
             ..Prepare::default()
         };
-        run_hook(HookRun { kind, index, hook, state: &state, plan: &plan, from })
+        let mut lane = EnteringLane { spec: self.spec, record: self.record, cgroup: &cgroup };
+        run_hook(HookRun { kind, index, hook, state: &state, plan: &plan, from }, &mut lane)
     }
 
     /// A startContainer hook is a program of the container, with the container's limits; the others
@@ -91,6 +97,7 @@ impl HookContext<'_> {
             foreground: None,
             preserve_fds: 0,
             keyring: self.record.keyring(),
+            filter: self.filter,
         })
     }
 
@@ -103,17 +110,21 @@ impl HookContext<'_> {
             HookKind::Poststart => "running",
             HookKind::Poststop => "stopped",
         };
-        let record = self.record;
-        let state = json!({
-            "ociVersion": record.oci_version,
-            "id": record.id,
-            "status": status,
-            "pid": self.init.map_or(0, |(pid, _)| pid),
-            "bundle": record.bundle,
-            "annotations": record.annotations,
-        });
+        let state = state_object(self.record, status, self.init.map_or(0, |(pid, _)| pid));
         serde_json::to_vec(&state).map_err(|e| Error::unsupported("hooks", e.to_string()))
     }
+}
+
+/// The state object of the specification (runtime.md).
+pub(super) fn state_object(record: &Record, status: &str, pid: i32) -> Value {
+    json!({
+        "ociVersion": record.oci_version,
+        "id": record.id,
+        "status": status,
+        "pid": pid,
+        "bundle": record.bundle,
+        "annotations": record.annotations,
+    })
 }
 
 /// The runtime's own environment.

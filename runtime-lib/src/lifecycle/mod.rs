@@ -15,6 +15,7 @@ mod options;
 mod owner;
 mod places;
 mod process;
+mod seccomp;
 mod start;
 mod update;
 

@@ -9,10 +9,11 @@ use super::hooks::HookContext;
 use super::{Container, files, init_pidfd, limits, status_name};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
-use crate::launch::{died_as_executor, receive_start};
+use crate::launch::{died_as_executor, start_failure};
 use crate::plan::HookKind;
+use crate::seccomp::Filter;
 use crate::signal::{self, Signal};
-use crate::state::{Entry, Record, Status, status};
+use crate::state::{Entry, Record, Status, StoredFilter, status};
 
 pub(super) fn start(container: &Container) -> Result<()> {
     let entry = container.entry()?;
@@ -30,7 +31,9 @@ pub(super) fn start(container: &Container) -> Result<()> {
     let spec = frozen_config(&entry)?;
     let host = container.runtime.host();
     let init = Some((record.pid, init.as_fd()));
-    let hooks = HookContext { spec: &spec, record: &record, host: &host, init };
+    let filter = filter_of(&entry, &record)?;
+    let filter = filter.as_ref();
+    let hooks = HookContext { spec: &spec, record: &record, host: &host, init, filter };
     // A failing startContainer hook stops the container (runtime.md, lifecycle step 8).
     if let Err(e) = hooks.run(HookKind::StartContainer) {
         if let Some((_, pidfd)) = init {
@@ -46,12 +49,10 @@ pub(super) fn start(container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// The connection is the signal to go on; the exec closes it. What comes over it before that is the
-/// errno of the exec.
+/// What the executor says, if anything, is the errno of its exec.
 fn release(entry: &Entry, spec: &Spec, pid: i32) -> Result<()> {
-    let connection = files::connect_to_start(entry)?;
-    let failure = receive_start(&connection)?;
-    files::remove_start_socket(entry)?;
+    let failure = start_failure(&files::release(entry)?);
+    files::remove_start_fifo(entry)?;
     let Some(errno) = failure else {
         // Without a process it ends as it is meant to.
         return if spec.process().is_some() && died_as_executor(pid)? {
@@ -73,6 +74,13 @@ pub(super) fn frozen_config(entry: &Entry) -> Result<Spec> {
         .read_config()?
         .ok_or_else(|| Error::State { file: file.clone(), problem: "is missing".into() })?;
     crate::spec::parse(&raw, &file)
+}
+
+/// The filter that was made at create.
+pub(super) fn filter_of(entry: &Entry, record: &Record) -> Result<Option<Filter>> {
+    let read =
+        |stored: &StoredFilter| Ok(Filter::from_bytes(&entry.read_filter(stored)?, stored.flags));
+    record.filter.as_ref().map(read).transpose()
 }
 
 /// Used by `exec` and `delete` as well.

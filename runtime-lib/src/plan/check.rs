@@ -70,20 +70,21 @@ fn written(planned: &PlannedStep) -> Option<Slot> {
 fn closed(op: &Op) -> Option<Slot> {
     match *op {
         Op::Close { slot } => Some(slot),
-        Op::Accept { listener } => Some(listener),
+        Op::AwaitStart { fifo } => Some(fifo),
         _ => None,
     }
 }
 
 fn meetings(plan: &Plan) -> std::result::Result<(), String> {
     let executor = plan.steps.iter().filter_map(|planned| match planned.step.op {
-        Op::Signal { number } => Some(('s', number)),
+        Op::Signal { number } | Op::Offer { number, .. } => Some(('s', number)),
         Op::Clone { .. } => Some(('s', super::op::signal::BORN)),
         Op::Wait { number } => Some(('w', number)),
         _ => None,
     });
     let runtime = plan.runtime.iter().filter_map(|step| match step {
         RuntimeStep::Await(number) => Some(('s', *number)),
+        RuntimeStep::SendListener => Some(('s', super::op::signal::LISTENER)),
         RuntimeStep::Answer(number) => Some(('w', *number)),
         _ => None,
     });

@@ -46,6 +46,8 @@ const OPEN_FLAGS: Names = &[
     (0o2_000_000, "CLOEXEC"),
     (0o10_000_000, "PATH"),
 ];
+const FILTER_FLAGS: Names =
+    &[(2, "LOG"), (4, "SPEC_ALLOW"), (8, "NEW_LISTENER"), (32, "WAIT_KILLABLE_RECV")];
 const KINDS: [&str; 5] = ["directory", "real_directory", "file", "like", "existing"];
 const PRCTLS: &[(u64, &str)] =
     &[(1, "PDEATHSIG"), (4, "DUMPABLE"), (8, "KEEPCAPS"), (15, "NAME"), (38, "NO_NEW_PRIVS")];
@@ -130,6 +132,7 @@ impl fmt::Display for RuntimeText<'_> {
             RuntimeStep::Rlimit { name, soft, hard, .. } => {
                 write!(f, "rlimit {name}={soft}:{hard}")
             }
+            RuntimeStep::SendListener => write!(f, "await LISTENER, send it to its agent"),
             RuntimeStep::SaveState => f.write_str("save_state"),
             RuntimeStep::AwaitExec => f.write_str("await_exec"),
         }
@@ -166,7 +169,11 @@ impl Plan {
             Operand::Bytes(bytes) => {
                 let at = bytes.at as usize;
                 let run = self.arena.get(at..at + bytes.len as usize).unwrap_or(&[]);
-                Some(if matches!(op, Op::Home { .. }) { "...".into() } else { quoted(run) })
+                Some(match op {
+                    Op::Home { .. } => "...".into(),
+                    Op::Seccomp { .. } => format!("{}_instructions", run.len() / 8),
+                    _ => quoted(run),
+                })
             }
             Operand::List(list) => Some(self.list_text(list, name)),
             Operand::Number(number) => number_text(op, name, number),
@@ -212,6 +219,7 @@ fn number_text(op: &Op, name: &str, number: u64) -> Option<String> {
         (_, "propagation") => PROPAGATION,
         (Op::OpenTree { .. } | Op::MountSetattr { .. }, "flags") => TREE_FLAGS,
         (Op::Open { .. }, "flags") => OPEN_FLAGS,
+        (Op::Seccomp { .. }, "flags") => FILTER_FLAGS,
         (_, "mode" | "mask") => return Some(format!("{number:#o}")),
         (_, "file_type") => return Some(format!("{number:#o}")),
         (_, "magic") => return Some(format!("{number:#x}")),
@@ -219,7 +227,9 @@ fn number_text(op: &Op, name: &str, number: u64) -> Option<String> {
         (_, "keep" | "effective" | "permitted" | "inheritable" | "raise") => {
             return Some(format!("{number:#x}"));
         }
-        (Op::Signal { .. } | Op::Wait { .. }, _) => return Some(signal_name(number_u16(number))),
+        (Op::Signal { .. } | Op::Offer { .. } | Op::Wait { .. }, _) => {
+            return Some(signal_name(number_u16(number)));
+        }
         (Op::Prctl { .. }, "option") => {
             let known = PRCTLS.iter().find(|(n, _)| *n == number);
             return Some(known.map_or_else(|| number.to_string(), |(_, name)| (*name).into()));
@@ -249,6 +259,7 @@ fn signal_name(number: u16) -> String {
         signal::LIMITS => "LIMITS".into(),
         signal::READY => "READY".into(),
         signal::CGROUP => "CGROUP".into(),
+        signal::LISTENER => "LISTENER".into(),
         other => other.to_string(),
     }
 }

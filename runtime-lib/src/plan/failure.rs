@@ -145,6 +145,11 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Target { .. }, Errno::ENOTDIR) => Some(
             "a part of the destination is a file; are source and destination of the same kind?",
         ),
+        (Op::Seccomp { .. }, Errno::EACCES) => {
+            Some("without noNewPrivileges a filter needs CAP_SYS_ADMIN")
+        }
+        (Op::Seccomp { .. }, Errno::EINVAL) => Some("a flag that this kernel does not know?"),
+        (Op::Seccomp { .. }, Errno::EBUSY) => Some("another filter has a listener already"),
         (Op::Setgroups { .. }, Errno::EPERM) => Some("setgroups is denied in this user namespace"),
         (Op::Setresuid { .. } | Op::Setresgid { .. }, Errno::EINVAL) => {
             Some("the id is not mapped in the user namespace")

@@ -57,8 +57,8 @@ pub(crate) struct Input {
 pub(crate) enum Source {
     /// The executor's end of the control socket.
     Control,
-    /// The socket on which `start` is awaited.
-    StartListener,
+    /// The FIFO that `start` empties.
+    StartFifo,
     /// The socket that a new terminal's master end is sent to.
     Console,
     /// The caller's stdin, stdout or stderr, if it gave its own.
@@ -95,6 +95,8 @@ pub(crate) enum RuntimeStep {
     Rlimit { name: String, resource: u32, soft: u64, hard: u64, index: usize },
     /// The state file is written with the init's pid: the container is created.
     SaveState,
+    /// Takes the seccomp listener that the executor offers, and sends it to the profile's agent.
+    SendListener,
     /// Waits until the control socket closes, which is a successful exec, or for a failure.
     AwaitExec,
 }

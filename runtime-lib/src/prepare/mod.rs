@@ -28,8 +28,8 @@ pub(crate) struct Prepare<'a> {
     pub cgroup_dir: Option<OwnedFd>,
     /// Where to go if that takes no process.
     pub init_cgroup: Option<InitCgroup>,
-    /// The listening start socket.
-    pub listener: Option<OwnedFd>,
+    /// The FIFO that `start` empties.
+    pub start: Option<OwnedFd>,
     /// Stdin, stdout, stderr.
     pub stdio: Option<[OwnedFd; 3]>,
     /// The socket that a terminal's master end is sent to.
@@ -66,7 +66,7 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
         .map_err(|e| Error::system("socketpair for", "the control socket", e))?;
     let mut pool = Pool {
         executor: Some(executor),
-        listener: from.listener,
+        start: from.start,
         stdio: from.stdio.map(|streams| streams.map(Some)).unwrap_or_default(),
         console: from.console,
         pidfd: from.pidfd,
@@ -91,7 +91,7 @@ pub(crate) fn above_streams(fd: OwnedFd) -> Result<OwnedFd> {
 
 struct Pool<'a> {
     executor: Option<OwnedFd>,
-    listener: Option<OwnedFd>,
+    start: Option<OwnedFd>,
     stdio: [Option<OwnedFd>; 3],
     console: Option<OwnedFd>,
     pidfd: Option<BorrowedFd<'a>>,
@@ -104,7 +104,7 @@ impl Pool<'_> {
             || Error::unsupported(&input.origin, format!("{:?} was not given", input.source));
         match &input.source {
             Source::Control => self.executor.take().ok_or_else(missing),
-            Source::StartListener => self.listener.take().ok_or_else(missing),
+            Source::StartFifo => self.start.take().ok_or_else(missing),
             Source::Console => self.console.take().ok_or_else(missing),
             Source::Stdio(n) => self.stdio.get_mut(*n).and_then(Option::take).ok_or_else(missing),
             Source::Pidfd => {

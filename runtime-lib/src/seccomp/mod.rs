@@ -13,6 +13,7 @@ mod condition;
 mod emit;
 mod explain;
 mod flags;
+mod names;
 mod ranges;
 mod rules;
 mod table;
@@ -25,10 +26,11 @@ use oci_spec::runtime::LinuxSeccomp;
 pub use action::Action;
 pub use arch::Arch;
 pub use explain::{Explanation, explain};
-pub use flags::{KNOWN_FLAGS, supported_flags};
+pub use names::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS, supported_flags};
 
 use crate::error::{Error, Result};
 use crate::spec::config_error;
+pub use crate::spec::load_profile;
 use rules::Profile;
 
 /// One instruction of classic BPF, as the kernel's `struct sock_filter`.
@@ -86,6 +88,25 @@ impl Filter {
     /// `SECCOMP_FILTER_FLAG_*` for seccomp(2).
     pub fn flags(&self) -> u32 {
         self.flags
+    }
+
+    /// Some entry asks for a decision by SCMP_ACT_NOTIFY.
+    pub fn has_listener(&self) -> bool {
+        self.flags & flags::NEW_LISTENER != 0
+    }
+
+    /// A program that [`Filter::to_bytes`] gave.
+    pub(crate) fn from_bytes(bytes: &[u8], flags: u32) -> Self {
+        let instruction = |bytes: &[u8]| match *bytes {
+            [c0, c1, jt, jf, k0, k1, k2, k3] => Some(Instruction {
+                code: u16::from_ne_bytes([c0, c1]),
+                jt,
+                jf,
+                k: u32::from_ne_bytes([k0, k1, k2, k3]),
+            }),
+            _ => None,
+        };
+        Self { instructions: bytes.chunks_exact(8).filter_map(instruction).collect(), flags }
     }
 
     /// The program as the kernel takes it: an array of `struct sock_filter`.

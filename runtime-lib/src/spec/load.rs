@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use oci_spec::runtime::{LinuxResources, Process, Spec};
+use oci_spec::runtime::{LinuxResources, LinuxSeccomp, Process, Spec};
 
 use super::parse::{Parsed, parse_document};
 use super::{Bundle, config_error, root_path};
@@ -24,6 +24,16 @@ pub(crate) fn load(bundle_dir: &Path) -> Result<Bundle> {
     let Parsed { value: spec, warnings } = parse_document(&raw, &file)?;
     let rootfs = find_rootfs(&spec, &dir, &file)?;
     Ok(Bundle { spec, raw, dir, rootfs, warnings })
+}
+
+/// Reads `linux.seccomp` of a bundle's `config.json`, `None` if it is unset.
+///
+/// # Errors
+/// [`Error::Config`](crate::Error::Config) naming the file and the field.
+pub fn load_profile(bundle: &Path) -> Result<Option<LinuxSeccomp>> {
+    let file = absolute(bundle)?.join("config.json");
+    let Parsed { value: spec, .. } = parse_document::<Spec>(&read(&file)?, &file)?;
+    Ok(spec.linux().as_ref().and_then(|linux| linux.seccomp().clone()))
 }
 
 /// Reads the process object of `exec --process`, with sentences for the log.

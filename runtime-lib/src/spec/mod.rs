@@ -41,7 +41,7 @@ use crate::error::Error;
 
 pub(crate) use id_mapped::{IdMapped, Mapping, id_mapped};
 pub(crate) use load::load;
-pub use load::{load_process, read_resources};
+pub use load::{load_process, load_profile, read_resources};
 pub(crate) use mount_options::MountOptions;
 pub use mount_options::mount_options;
 pub(crate) use parse::parse;

@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use procstat::ProcStat;
-pub(crate) use record::{Record, now};
+pub(crate) use record::{Record, StoredFilter, now};
 pub(crate) use status::{INIT_COMM, find_init, status};
-pub(crate) use store::{Entry, Lock, START_SOCKET, Store};
+pub(crate) use store::{Entry, Lock, START_FIFO, Store};
 
 /// A container's status as the runtime specification names it, with runc's `paused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

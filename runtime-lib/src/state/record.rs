@@ -51,6 +51,32 @@ pub(crate) struct Record {
     /// What limits it since the first update; before, the config's `linux.resources` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resources: Option<LinuxResources>,
+    /// What is known of the seccomp filter's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) filter: Option<StoredFilter>,
+}
+
+/// The seccomp filter that every process of a container gets; its program is in a file of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredFilter {
+    /// For seccomp(2).
+    pub(crate) flags: u32,
+    /// Length of the file in bytes.
+    pub(crate) length: usize,
+    /// CRC-32 of the file.
+    pub(crate) checksum: u32,
+}
+
+impl StoredFilter {
+    /// Of a program that is about to be stored.
+    pub(crate) fn of(program: &[u8], flags: u32) -> Self {
+        Self { flags, length: program.len(), checksum: crc32fast::hash(program) }
+    }
+
+    /// Whether a file's content is what was stored.
+    pub(crate) fn matches(&self, program: &[u8]) -> bool {
+        *self == Self::of(program, self.flags)
+    }
 }
 
 impl Record {
@@ -130,6 +156,7 @@ pub(super) fn sample(id: &str) -> Record {
         own_keyring: false,
         poststop: false,
         resources: None,
+        filter: None,
     }
 }
 

@@ -26,8 +26,8 @@ pub(crate) fn status(
     if record.cgroup.is_frozen()? {
         return Ok(Status::Paused);
     }
-    // A `start` that was killed half way may have left the socket behind.
-    let waits = init.comm == INIT_COMM.as_bytes() && entry.has_start_socket()?;
+    // A `start` that was killed half way may have left the FIFO behind.
+    let waits = init.comm == INIT_COMM.as_bytes() && entry.has_start_fifo()?;
     Ok(if waits { Status::Created } else { Status::Running })
 }
 
@@ -48,7 +48,7 @@ fn has_left(pid: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::record::sample;
-    use super::super::store::{START_SOCKET, Store};
+    use super::super::store::{START_FIFO, Store};
     use super::*;
 
     struct Fixture {
@@ -92,15 +92,15 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_left_by_a_killed_start_does_not_hide_that_it_runs() {
+    fn a_fifo_left_by_a_killed_start_does_not_hide_that_it_runs() {
         let f = fixture();
         let record = of_this_process(f.record);
-        std::fs::write(f.entry.path().join(START_SOCKET), "").unwrap();
+        std::fs::write(f.entry.path().join(START_FIFO), "").unwrap();
         assert_eq!(status(&f.entry, Some(&record), None).unwrap(), Status::Running);
     }
 
     #[test]
-    fn the_executor_with_its_socket_is_created() {
+    fn the_executor_with_its_fifo_is_created() {
         let f = fixture();
         let script = f.entry.path().join(INIT_COMM);
         std::os::unix::fs::symlink("/bin/sleep", &script).unwrap();
@@ -110,7 +110,7 @@ mod tests {
         let record = Record { pid, start_time, ..f.record };
         let of = || status(&f.entry, Some(&record), None).unwrap();
         let without = of();
-        std::fs::write(f.entry.path().join(START_SOCKET), "").unwrap();
+        std::fs::write(f.entry.path().join(START_FIFO), "").unwrap();
         let with = of();
         child.kill().unwrap();
         child.wait().unwrap();

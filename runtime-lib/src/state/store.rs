@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! state.json   the record       config.json   the config as it was at create
-//! start.sock   there while the container waits for `start`
+//! start.fifo   there while the container waits for `start`
+//! seccomp.bpf  the filter that every process of the container gets, if it has one
 //! ```
 //!
 //! All of it is reached through the descriptor of the directory, which is taken once. The lock is
@@ -20,19 +21,20 @@ use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, open, openat, renameat};
 use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::record::Record;
+use super::record::{Record, StoredFilter};
 use crate::error::{Error, Result};
 use crate::fdio;
 use crate::id::ContainerId;
 
 const RECORD: &str = "state.json";
 const CONFIG: &str = "config.json";
+const FILTER: &str = "seccomp.bpf";
 /// Present while the container waits for `start`.
-pub(crate) const START_SOCKET: &str = "start.sock";
+pub(crate) const START_FIFO: &str = "start.fifo";
 
 /// How long a verb waits for another one on the same container.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
-/// An entry holds five files at most; more than this is not ours to empty.
+/// An entry holds six files at most; more than this is not ours to empty.
 const MAX_FILES: usize = 64;
 
 const DIRECTORY: OFlag =
@@ -222,19 +224,36 @@ impl Entry {
         self.read_file(CONFIG)
     }
 
+    /// Keeps the program of the seccomp filter. Without a rename: the record, which is written later,
+    /// says what the file has to be. The caller holds the lock.
+    pub(crate) fn write_filter(&self, program: &[u8]) -> Result<()> {
+        self.write_new(FILTER, program)
+    }
+
+    /// The program of the filter that the record tells of.
+    pub(crate) fn read_filter(&self, stored: &StoredFilter) -> Result<Vec<u8>> {
+        let damaged = |problem: &str| Error::State {
+            file: self.path.join(FILTER),
+            problem: problem.to_owned(),
+        };
+        let program = self.read_file(FILTER)?.ok_or_else(|| damaged("is missing"))?;
+        let whole = stored.matches(&program);
+        whole.then_some(program).ok_or_else(|| damaged("is not what was stored at create"))
+    }
+
     /// Whether the container still waits for `start`.
-    pub(crate) fn has_start_socket(&self) -> Result<bool> {
-        match fstatat(&self.dir, START_SOCKET, AtFlags::AT_SYMLINK_NOFOLLOW) {
+    pub(crate) fn has_start_fifo(&self) -> Result<bool> {
+        match fstatat(&self.dir, START_FIFO, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(true),
             Err(Errno::ENOENT) => Ok(false),
-            Err(e) => Err(self.failed_at("stat", START_SOCKET, e)),
+            Err(e) => Err(self.failed_at("stat", START_FIFO, e)),
         }
     }
 
     /// Removes the directory and the files in it. The caller holds the lock and drops it after;
     /// what is gone already is no error.
     pub(crate) fn remove(self) -> Result<()> {
-        for name in [RECORD, CONFIG] {
+        for name in [RECORD, CONFIG, FILTER] {
             self.unlink(name)?;
         }
         if self.is_removed()? {
@@ -289,17 +308,21 @@ impl Entry {
     /// a crash is overwritten; the lock keeps two writers apart.
     fn replace(&self, name: &str, data: &[u8]) -> Result<()> {
         let temporary = format!("{name}.tmp");
+        self.write_new(&temporary, data)?;
+        renameat(&self.dir, temporary.as_str(), &self.dir, name)
+            .map_err(|e| self.failed_at("rename", &temporary, e))
+    }
+
+    fn write_new(&self, name: &str, data: &[u8]) -> Result<()> {
         let flags = OFlag::O_WRONLY
             | OFlag::O_CREAT
             | OFlag::O_TRUNC
             | OFlag::O_NOFOLLOW
             | OFlag::O_CLOEXEC;
-        let file = openat(&self.dir, temporary.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)
-            .map_err(|e| self.failed_at("create", &temporary, e))?;
+        let file = openat(&self.dir, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)
+            .map_err(|e| self.failed_at("create", name, e))?;
         std::io::Write::write_all(&mut std::fs::File::from(file), data)
-            .map_err(|e| Error::io("write", self.path.join(&temporary), &e))?;
-        renameat(&self.dir, temporary.as_str(), &self.dir, name)
-            .map_err(|e| self.failed_at("rename", &temporary, e))
+            .map_err(|e| Error::io("write", self.path.join(name), &e))
     }
 
     fn failed(&self, action: &'static str, errno: Errno) -> Error {

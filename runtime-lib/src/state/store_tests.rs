@@ -32,9 +32,9 @@ fn an_entry_is_made_filled_and_removed() {
     assert_eq!(again.read_record().unwrap(), Some(record));
     assert_eq!(again.read_config().unwrap().as_deref(), Some(&b"{}"[..]));
 
-    assert!(!again.has_start_socket().unwrap());
-    std::fs::write(entry.path().join(START_SOCKET), "").unwrap();
-    assert!(again.has_start_socket().unwrap());
+    assert!(!again.has_start_fifo().unwrap());
+    std::fs::write(entry.path().join(START_FIFO), "").unwrap();
+    assert!(again.has_start_fifo().unwrap());
 
     entry.remove().unwrap();
     drop(lock);

@@ -52,7 +52,6 @@ pub(super) fn linux(spec: &Spec, _: &HostLimits) -> Checked {
     refuse_within(
         "linux",
         &[
-            ("seccomp", linux.seccomp().is_some()),
             ("intelRdt", linux.intel_rdt().is_some()),
             ("memoryPolicy", linux.memory_policy().is_some()),
             ("netDevices", net_devices),

@@ -41,7 +41,6 @@ fn linux_settings() {
         accept(linux, &with(fields));
     }
     for (field, value) in [
-        ("seccomp", r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#),
         ("intelRdt", "{}"),
         ("memoryPolicy", r#"{"mode": "MPOL_DEFAULT"}"#),
         ("netDevices", r#"{"eth0": {}}"#),
