@@ -60,6 +60,24 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Crun],
         "refuses seconds without a type for properties whose name ends in Sec",
     ),
+    // Seccomp
+    differ(
+        "calls-behind-the-filter",
+        &[Runc, Crun],
+        "makes many more system calls behind the filter, which the profile has to allow",
+    ),
+    differ(
+        "seccomp-strict",
+        &[Runc, Crun],
+        "takes an errnoRet that the kernel would cut, an entry without names, or reports no entry",
+    ),
+    differ(
+        "enosys-for-new-calls",
+        &[Crun],
+        "gives calls that are newer than the profile the default errno, which programs do not fall back from",
+    ),
+    differ("seccomp-flags", &[Runc], "has no seccomp flags in this version"),
+    differ("exec-listener-state", &[Crun], "tells the agent of an exec no pid of the container"),
     // Command line
     differ(
         "id-characters",

@@ -15,7 +15,8 @@ use crate::outcome::Outcome;
 use crate::{Kind, Runtime, wait_until};
 
 /// The applets that the test image links to busybox.
-const APPLETS: [&str; 8] = ["sh", "echo", "cat", "id", "sleep", "true", "ls", "hostname"];
+const APPLETS: [&str; 10] =
+    ["sh", "echo", "cat", "grep", "id", "sleep", "true", "ls", "hostname", "unshare"];
 
 /// A daemon with its own data, containerd and socket; stopped, with all it mounted, when dropped.
 #[derive(Debug)]
@@ -115,10 +116,9 @@ impl Docker {
         Cmd::new("docker").arg("--config").arg(config).args(["--host", &self.socket()]).args(args)
     }
 
-    /// `docker run` without network and seccomp, with further flags.
+    /// `docker run` without network, with further flags.
     pub fn run(&self, flags: &[&str], words: &[&str]) -> Outcome {
-        let base =
-            ["run", "--runtime=tested", "--network=none", "--security-opt=seccomp=unconfined"];
+        let base = ["run", "--runtime=tested", "--network=none"];
         self.client(&base).args(flags).arg("busybox").args(words).run()
     }
 

@@ -11,6 +11,7 @@ fn docker_runs_execs_stops_and_removes_containers() {
     output_and_status(&docker);
     errors(&docker);
     settings(&docker);
+    its_seccomp_profile(&docker);
     a_whole_life(&docker);
     limits(&docker);
 }
@@ -44,6 +45,16 @@ fn settings(docker: &Docker) {
         docker.run(&flags, &["sh", "-c", "hostname; id -u; id -g; pwd; echo $A; echo x > /x"]);
     assert_eq!(out.stdout, "box\n1000\n1001\n/tmp\nb\n", "{out:?}");
     assert_ne!(out.status, 0);
+}
+
+/// Docker's own profile: what it forbids depends on arguments, and on capabilities.
+fn its_seccomp_profile(docker: &Docker) {
+    let script = "grep Seccomp: /proc/self/status; unshare -U true || echo no";
+    let out = docker.run(&["--rm"], &["sh", "-c", script]).ok();
+    assert_eq!(out.stdout, "Seccomp:\t2\nno\n", "{out:?}");
+    let off =
+        docker.run(&["--rm", "--security-opt=seccomp=unconfined"], &["sh", "-c", script]).ok();
+    assert_eq!(off.stdout, "Seccomp:\t0\n", "{off:?}");
 }
 
 fn a_whole_life(docker: &Docker) {

@@ -34,6 +34,8 @@ mod resources;
 mod rlimits;
 mod rootless;
 mod run_exit_codes;
+mod seccomp;
+mod seccomp_listener;
 mod signals;
 mod spec_cmd;
 mod state;

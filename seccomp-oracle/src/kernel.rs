@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use libteu::seccomp::Instruction;
 
 const SPEC_ALLOW: u64 = 4;
-const CALLS: u32 = 200_000;
+const CALLS: u32 = 20_000;
+/// The shortest of these counts: what else the machine does only adds.
+const ROUNDS: usize = 15;
 
 /// How long seccomp(2) takes to install the program.
 pub fn install_time(program: &[Instruction]) -> Duration {
@@ -22,12 +24,15 @@ pub fn cost(program: &[Instruction]) -> [u64; 3] {
         }
         let calls = [(libc::SYS_getppid, 0), (libc::SYS_personality, 0xffff_ffffi64), (1000, 0)];
         calls.map(|(number, arg)| {
-            let begin = Instant::now();
-            for _ in 0..CALLS {
-                // SAFETY: these calls take no pointer.
-                unsafe { libc::syscall(number, arg) };
-            }
-            begin.elapsed().as_nanos() as u64 / u64::from(CALLS)
+            let round = |_| {
+                let begin = Instant::now();
+                for _ in 0..CALLS {
+                    // SAFETY: these calls take no pointer.
+                    unsafe { libc::syscall(number, arg) };
+                }
+                begin.elapsed().as_nanos() as u64 / u64::from(CALLS)
+            };
+            (0..ROUNDS).map(round).min().unwrap_or(0)
         })
     })
 }

@@ -10,6 +10,7 @@ mod exe;
 mod process;
 mod procfs;
 mod report;
+mod syscall;
 mod terminal;
 mod xattr;
 
@@ -32,6 +33,7 @@ const USAGE: &str = "probe COMMAND
   mknod PATH c|b MAJOR MINOR
   mount SOURCE TARGET TYPE
   umount PATH
+  call native|x32|int80 NUMBER ARG...  a system call: its result or errno
   terminal             JSON: the terminal of this process and its streams
   winch                print the size of the terminal, and again after every SIGWINCH
   sleep                wait for SIGTERM, then exit 0
@@ -63,6 +65,9 @@ fn run(words: &[&str]) -> u8 {
         ["terminal"] => print(&terminal::report()),
         ["winch"] => terminal::winch(),
         ["fds"] => print(&procfs::fds()),
+        ["call", path, number, args @ ..] => {
+            syscall::call(path, number, args).unwrap_or_else(|| usage("call"))
+        }
         ["hunt-exe", last] => print(&exe::hunt(last)),
         [command, rest @ ..] => actions::run(command, rest)
             .or_else(|| process::run(command, rest))

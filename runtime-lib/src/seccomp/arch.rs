@@ -133,8 +133,18 @@ impl Call {
 
     /// `None`: no architecture has a call of that name.
     pub fn named(name: &str) -> Option<Self> {
-        let index = CALLS.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
-        CALLS.get(index).map(Self::of_row)
+        Self::named_near(name, &mut 0)
+    }
+
+    /// The same for one of many names, which profiles mostly have in order: the rows behind the last
+    /// one found are looked at first.
+    pub fn named_near(name: &str, last: &mut usize) -> Option<Self> {
+        const NEAR: usize = 4;
+        let near = CALLS.iter().enumerate().skip(*last).take(NEAR);
+        let found = near.into_iter().find(|(_, (known, _))| *known == name).map(|(at, _)| at);
+        let search = || CALLS.binary_search_by(|(known, _)| (*known).cmp(name)).ok();
+        *last = found.or_else(search)?;
+        CALLS.get(*last).map(Self::of_row)
     }
 
     /// Its number on an architecture, if it is there.

@@ -90,6 +90,7 @@ impl Profile {
         let counts = action != self.default;
         let wide = alternatives(args, true);
         let narrow = alternatives(args, false);
+        let mut last = 0;
         for (position, name) in entry.names().iter().enumerate() {
             let name_field = || field(&format!("syscalls[{index}].names[{position}]"));
             if name.is_empty() {
@@ -99,16 +100,18 @@ impl Profile {
                 let problem = "SCMP_ACT_NOTIFY cannot be used for the write syscall";
                 return Err(Problem::new(name_field(), problem));
             }
-            let Some(call) = Call::named(name) else {
+            let Some(call) = Call::named_near(name, &mut last) else {
                 self.unknown.push(name.clone());
                 continue;
             };
             for calls in collected.iter_mut() {
                 let alternatives = if calls.arch.is_wide() { &wide } else { &narrow };
+                let selected = calls.selected(&call);
                 for conditions in alternatives.iter().filter(|_| counts) {
-                    calls.add(&call, Rule { conditions: conditions.clone(), action, entry: index });
+                    let rule = Rule { conditions: conditions.clone(), action, entry: index };
+                    calls.add(&call, selected, rule);
                 }
-                calls.see(&call);
+                calls.see(&call, selected);
             }
         }
         self.notifies |= action.is_notify();
@@ -170,20 +173,25 @@ impl Collected {
         Self { arch, rules: Vec::new(), newest: 0 }
     }
 
-    fn see(&mut self, call: &Call) {
-        let muxed = self.arch == Arch::X86 && multiplexed(call.name).is_some();
-        if let Some(number) = call.number(self.arch).filter(|_| !muxed) {
+    /// i386's other way to a call: the number of `socketcall` or `ipc`, and its first argument.
+    fn selected(&self, call: &Call) -> Option<(u32, u32)> {
+        if self.arch != Arch::X86 {
+            return None;
+        }
+        let (by, selector) = multiplexed(call.name)?;
+        Some((self.arch.number(by)?, selector))
+    }
+
+    fn see(&mut self, call: &Call, selected: Option<(u32, u32)>) {
+        if let Some(number) = call.number(self.arch).filter(|_| selected.is_none()) {
             self.newest = self.newest.max(number);
         }
     }
 
-    /// i386 has two ways to some calls. Of a condition on the first argument the multiplexer sees
-    /// nothing: it is behind a pointer. libseccomp puts the selector in its place.
-    fn add(&mut self, call: &Call, rule: Rule) {
-        if self.arch == Arch::X86
-            && let Some((by, selector)) = multiplexed(call.name)
-            && let Some(number) = Call::named(by).and_then(|by| by.number(self.arch))
-        {
+    /// Of a condition on the first argument the multiplexer sees nothing: it is behind a pointer.
+    /// libseccomp puts the selector in its place.
+    fn add(&mut self, call: &Call, selected: Option<(u32, u32)>, rule: Rule) {
+        if let Some((number, selector)) = selected {
             let mut muxed = rule.clone();
             muxed.conditions.retain(|condition| condition.argument != 0);
             muxed.conditions.insert(0, Condition::equal(0, selector));

@@ -1,5 +1,8 @@
 //! Compiled filters against what profiles mean. (Against libseccomp and seccompiler: `seccomp-oracle`.)
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+#![allow(clippy::cast_possible_truncation, reason = "words of seccomp_data")]
+
 mod errors;
 mod interpreter;
 mod profiles;
