@@ -64,7 +64,7 @@ fn json_file(path: PathBuf) -> Value {
 fn help_is_as_reviewed() {
     let verbs = [
         "create", "delete", "events", "exec", "features", "kill", "list", "pause", "plan", "ps",
-        "resume", "run", "spec", "start", "state", "update",
+        "resume", "run", "seccomp", "spec", "start", "state", "update",
     ];
     let (status, all, _) = teu(&["--help"]);
     assert_eq!(status, 0);
@@ -231,6 +231,12 @@ fn features_is_as_reviewed() {
     assert_eq!(status, 0);
     let mut document: Value = serde_json::from_str(&text).unwrap();
     document["annotations"].as_object_mut().unwrap().remove("teu.commit");
+    // Depends on the kernel.
+    let seccomp = document["linux"]["seccomp"].as_object_mut().unwrap();
+    let supported = seccomp.remove("supportedFlags").unwrap();
+    let known = seccomp["knownFlags"].as_array().unwrap();
+    let supported = supported.as_array().unwrap();
+    assert!(supported.len() > 2 && supported.iter().all(|flag| known.contains(flag)), "{text}");
     golden("features.json", &format!("{document:#}\n"));
     assert!(text.starts_with("{\n    \"ociVersionMin\": \"1.0.0\""), "{text}");
 }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::{HELP_WITH_ID, non_empty};
+use crate::cli::{HELP_OF_ALL, HELP_WITH_ID, non_empty};
 
 /// explain seccomp profiles
 #[derive(Debug, Args)]
+#[command(help_template = HELP_OF_ALL, disable_help_subcommand = true)]
 pub struct Seccomp {
     /// What to do
     #[command(subcommand)]

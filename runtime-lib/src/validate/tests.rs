@@ -56,7 +56,7 @@ fn real_configs_pass_or_stop_at_what_is_not_supported() {
     for (config, host, unsupported) in [
         (DOCKER, ROOT, None),
         (PODMAN, ROOT, Some("process.apparmorProfile")),
-        (KUBERNETES, ROOT, Some("linux.resources.unified")),
+        (KUBERNETES, ROOT, None),
         (RUNC, ROOT, None),
         (ROOTLESS, unprivileged, None),
         (EVERYTHING, ROOT, None),
