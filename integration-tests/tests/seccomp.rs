@@ -5,8 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 
 use integration_tests::{Bundle, Value, json, known_difference, require};
 
-use crate::rootless::rootless;
-
 const SIGSYS: i32 = 128 + libc::SIGSYS;
 /// Calls of x86_64 that change nothing.
 const GETPID: &str = "39";
@@ -275,7 +273,7 @@ fn start_container_hooks_are_under_the_filter() {
 fn an_ordinary_user_can_have_a_filter() {
     require!("root", "userns");
     for no_new_privileges in [true, false] {
-        let mut b = filtered(rootless(), &json!([entry("mkdir", "SCMP_ACT_ERRNO")]));
+        let mut b = filtered(Bundle::rootless(), &json!([entry("mkdir", "SCMP_ACT_ERRNO")]));
         b.set("/process/noNewPrivileges", json!(no_new_privileges));
         b.args(&["mkdir", "/tmp/d"]);
         assert_eq!(b.run().exits(1).out(), "EPERM");

@@ -10,8 +10,6 @@ use std::thread::JoinHandle;
 use integration_tests::{Bundle, Value, json, known_difference, require};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
-use crate::rootless::rootless;
-
 /// `_IOWR('!', 0, struct seccomp_notif)`, and 1 for the answer (linux/seccomp.h).
 const RECEIVE: libc::c_ulong = 0xc050_2100;
 const SEND: libc::c_ulong = 0xc018_2101;
@@ -112,7 +110,7 @@ fn the_agent_of_an_exec_is_told_of_its_process() {
 #[test]
 fn an_ordinary_user_has_agents_too() {
     require!("root", "userns");
-    let mut b = with_agent(rootless());
+    let mut b = with_agent(Bundle::rootless());
     let agent = agent(&b, &[true]);
     let open = std::fs::Permissions::from_mode(0o666);
     std::fs::set_permissions(b.scratch("agent.sock"), open).unwrap();
