@@ -64,6 +64,7 @@ fn missing(need: &str) -> Option<String> {
         "setcap" | "setfacl" | "setpriv" => on_path(need),
         "idmap" => unless(kernel() >= (5, 12), "id-mapped mounts came with Linux 5.12"),
         "idmap-tmpfs" => unless(kernel() >= (6, 3), "id-mapped tmpfs came with Linux 6.3"),
+        "cgroupfs" => unless(!Runtime::systemd(), "systemd manages cgroups"),
         "cgroup1" => unless(exists("/sys/fs/cgroup/devices"), "no v1 hierarchies"),
         "delegation" if is_root() => None,
         "delegation" => missing_delegation(),

@@ -27,7 +27,7 @@ fn limit_memory(c: &Container<'_>) {
 
 #[test]
 fn statistics_are_one_line_of_runcs_form() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("events");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -46,7 +46,7 @@ fn statistics_are_one_line_of_runcs_form() {
 
 #[test]
 fn statistics_come_with_the_interval_until_the_container_stops() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("events");
     known_difference!("events-end");
     let b = Bundle::new();
@@ -63,7 +63,7 @@ fn statistics_come_with_the_interval_until_the_container_stops() {
 
 #[test]
 fn running_out_of_memory_is_told() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("events");
     known_difference!("events-end");
     let b = Bundle::new();
@@ -82,7 +82,7 @@ fn running_out_of_memory_is_told() {
 
 #[test]
 fn an_init_that_is_killed_for_want_of_memory_is_told_before_the_end() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("events");
     known_difference!("events-end");
     let b = Bundle::probe(&["touch-memory", "64"]);
@@ -98,7 +98,7 @@ fn an_init_that_is_killed_for_want_of_memory_is_told_before_the_end() {
 
 #[test]
 fn a_stopped_container_has_no_events() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("events");
     let b = Bundle::probe(&["exit", "0"]);
     let c = b.create();
@@ -112,7 +112,7 @@ fn a_stopped_container_has_no_events() {
 
 #[test]
 fn intervals_are_go_durations_above_zero() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("events");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -150,7 +150,7 @@ fn by_chance(path: &str) -> bool {
 
 #[test]
 fn the_keys_are_those_of_runc() {
-    require!("root", "teu", "runc");
+    require!("container", "delegation", "teu", "runc");
     let (b, other) = (Bundle::new(), Bundle::new());
     let c = b.start_sleeper();
     let runc = |verb: &str, words: &[&str]| {

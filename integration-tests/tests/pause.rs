@@ -19,7 +19,7 @@ fn a_moment() {
 
 #[test]
 fn a_paused_container_stands_still_until_it_is_resumed() {
-    require!("root");
+    require!("container", "delegation");
     let b = Bundle::probe(&["trap"]);
     let c = started(&b);
     c.verb("pause", &[]).ok();
@@ -36,7 +36,7 @@ fn a_paused_container_stands_still_until_it_is_resumed() {
 
 #[test]
 fn pause_returns_when_many_busy_processes_are_stopped() {
-    require!("root");
+    require!("container", "delegation");
     let b = Bundle::probe(&["fork-chain", "8", "20000"]);
     let c = started(&b);
     c.verb("pause", &[]).ok();
@@ -48,7 +48,7 @@ fn pause_returns_when_many_busy_processes_are_stopped() {
 
 #[test]
 fn a_created_container_can_be_paused_and_is_created_afterwards() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("pause-created");
     let b = Bundle::probe(&["sleep"]);
     let c = b.create();
@@ -64,7 +64,7 @@ fn a_created_container_can_be_paused_and_is_created_afterwards() {
 
 #[test]
 fn pausing_twice_is_refused() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("pause-twice");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -75,7 +75,7 @@ fn pausing_twice_is_refused() {
 
 #[test]
 fn what_is_not_paused_cannot_be_resumed() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("resume-running");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -85,7 +85,7 @@ fn what_is_not_paused_cannot_be_resumed() {
 
 #[test]
 fn a_stopped_or_unknown_container_is_neither_paused_nor_resumed() {
-    require!("root");
+    require!("container", "delegation");
     let b = Bundle::probe(&["exit", "0"]);
     let c = b.create();
     c.start().ok();
@@ -99,7 +99,7 @@ fn a_stopped_or_unknown_container_is_neither_paused_nor_resumed() {
 
 #[test]
 fn exec_into_a_paused_container_is_refused() {
-    require!("root");
+    require!("container", "delegation");
     let b = Bundle::new();
     let c = b.start_sleeper();
     c.verb("pause", &[]).ok();
@@ -109,7 +109,7 @@ fn exec_into_a_paused_container_is_refused() {
 
 #[test]
 fn exec_that_ignores_the_pause_runs_once_it_is_over() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("exec-ignore-paused");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -124,7 +124,7 @@ fn exec_that_ignores_the_pause_runs_once_it_is_over() {
 
 #[test]
 fn a_paused_container_can_be_killed() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("kill-paused");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -137,7 +137,7 @@ fn a_paused_container_can_be_killed() {
 
 #[test]
 fn other_signals_wait_for_the_end_of_the_pause() {
-    require!("root");
+    require!("container", "delegation");
     let b = Bundle::new();
     let c = b.start_sleeper();
     wait_ready(c.pid());
@@ -151,7 +151,7 @@ fn other_signals_wait_for_the_end_of_the_pause() {
 
 #[test]
 fn a_paused_container_is_deleted_by_force_alone() {
-    require!("root");
+    require!("container", "delegation");
     let b = Bundle::new();
     let c = b.start_sleeper();
     c.verb("pause", &[]).ok();
@@ -174,7 +174,7 @@ fn processes_that_outlive_their_init_are_deleted_when_paused_too() {
 
 #[test]
 fn a_frozen_parent_does_not_make_a_container_paused() {
-    require!("root");
+    require!("root", "cgroupfs");
     known_difference!("frozen-parent");
     let mut b = Bundle::new();
     let parent = Parent::new(&format!("{}-parent", b.id()));
@@ -193,7 +193,7 @@ fn a_frozen_parent_does_not_make_a_container_paused() {
 
 #[test]
 fn a_deletion_that_a_frozen_parent_prevents_says_so_and_succeeds_later() {
-    require!("root", "teu", "cgroup1");
+    require!("root", "cgroupfs", "teu", "cgroup1");
     let mut b = Bundle::new();
     let parent = Parent::new(&format!("{}-parent", b.id()));
     b.set("/linux/cgroupsPath", parent.path(b.id()));
@@ -210,7 +210,7 @@ fn a_deletion_that_a_frozen_parent_prevents_says_so_and_succeeds_later() {
 
 #[test]
 fn a_container_is_not_created_in_a_frozen_cgroup() {
-    require!("root");
+    require!("root", "cgroupfs");
     known_difference!("frozen-cgroup");
     let mut b = Bundle::new();
     let parent = Parent::new(&format!("{}-parent", b.id()));
@@ -224,7 +224,7 @@ fn a_container_is_not_created_in_a_frozen_cgroup() {
 
 #[test]
 fn a_container_is_not_created_in_a_cgroup_with_processes() {
-    require!("root");
+    require!("root", "cgroupfs");
     known_difference!("populated-cgroup");
     let mut first = Bundle::new();
     let path = format!("/{}-shared", first.id());

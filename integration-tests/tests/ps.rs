@@ -18,7 +18,7 @@ fn pids(b: &Bundle) -> Vec<i64> {
 
 #[test]
 fn ps_as_json_is_an_array_of_host_pids() {
-    require!("root");
+    require!("container", "delegation");
     let b = Bundle::probe(&["spawn-children", "2"]);
     let c = started(&b);
     let pids = pids(&b);
@@ -32,7 +32,7 @@ fn ps_as_json_is_an_array_of_host_pids() {
 
 #[test]
 fn ps_finds_processes_in_sub_cgroups() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("ps-sub-cgroups");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -51,7 +51,7 @@ fn ps_finds_processes_in_sub_cgroups() {
 
 #[test]
 fn ps_as_a_table_shows_the_containers_processes_alone() {
-    require!("root", "ps");
+    require!("container", "delegation", "ps");
     known_difference!("ps-table");
     let b = Bundle::probe(&["spawn-children", "2"]);
     let c = started(&b);
@@ -67,7 +67,7 @@ fn ps_as_a_table_shows_the_containers_processes_alone() {
 
 #[test]
 fn options_behind_the_id_are_for_the_hosts_ps() {
-    require!("root", "ps");
+    require!("container", "delegation", "ps");
     known_difference!("ps-table");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -84,7 +84,7 @@ fn options_behind_the_id_are_for_the_hosts_ps() {
 
 #[test]
 fn an_unknown_format_is_refused() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("ps-table");
     let b = Bundle::new();
     let _c = b.start_sleeper();
@@ -93,7 +93,7 @@ fn an_unknown_format_is_refused() {
 
 #[test]
 fn a_stopped_container_has_no_processes() {
-    require!("root", "ps");
+    require!("container", "delegation", "ps");
     known_difference!("ps-stopped");
     let b = Bundle::probe(&["exit", "0"]);
     let c = b.create();

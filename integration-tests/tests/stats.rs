@@ -10,7 +10,7 @@ fn stats(c: &Container<'_>) -> Value {
 
 #[test]
 fn processes_are_counted() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("events");
     let b = Bundle::probe(&["spawn-children", "4"]);
     let c = b.create();
@@ -25,7 +25,7 @@ fn processes_are_counted() {
 
 #[test]
 fn processor_time_grows_with_use_by_about_as_much() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("events");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -48,7 +48,7 @@ fn processor_time_grows_with_use_by_about_as_much() {
 
 #[test]
 fn throttling_is_counted() {
-    require!("root", "cgroup1");
+    require!("container", "delegation", "cgroup1");
     known_difference!("events");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -62,7 +62,7 @@ fn throttling_is_counted() {
 
 #[test]
 fn memory_is_counted_and_its_limit_told() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("events");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -85,7 +85,7 @@ fn memory_is_counted_and_its_limit_told() {
 
 #[test]
 fn a_paused_container_has_statistics() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("events");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -95,7 +95,7 @@ fn a_paused_container_has_statistics() {
 
 #[test]
 fn the_cpuset_of_v1_is_told() {
-    require!("root", "cgroup1");
+    require!("container", "delegation", "cgroup1");
     known_difference!("events");
     let b = Bundle::new();
     let c = b.start_sleeper();
@@ -108,7 +108,7 @@ fn the_cpuset_of_v1_is_told() {
 
 #[test]
 fn pressure_is_told_on_v2() {
-    require!("root", "cgroup2");
+    require!("container", "delegation", "cgroup2");
     known_difference!("events");
     known_difference!("events-psi");
     let b = Bundle::new();

@@ -54,7 +54,7 @@ fn assert_quota(c: &Container<'_>, quota: &str, period: &str) {
 
 #[test]
 fn memory_and_swap_go_up_and_down_together() {
-    require!("root");
+    require!("container", "delegation");
     let b = limited();
     let c = b.start_sleeper();
     assert_memory(&c, 64, 32);
@@ -70,7 +70,7 @@ fn memory_and_swap_go_up_and_down_together() {
 
 #[test]
 fn amounts_of_memory_may_have_units() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("update-units");
     let b = limited();
     let c = b.start_sleeper();
@@ -80,7 +80,7 @@ fn amounts_of_memory_may_have_units() {
 
 #[test]
 fn no_limit_of_memory_is_none_of_swap_either() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("update-unlimited");
     let b = limited();
     let c = b.start_sleeper();
@@ -92,7 +92,7 @@ fn no_limit_of_memory_is_none_of_swap_either() {
 
 #[test]
 fn what_the_update_does_not_name_stays() {
-    require!("root");
+    require!("container", "delegation");
     let b = limited();
     let c = b.start_sleeper();
     update(&c, &["--pids-limit", "30"]);
@@ -109,7 +109,7 @@ fn what_the_update_does_not_name_stays() {
 
 #[test]
 fn quota_and_period_are_remembered_from_update_to_update() {
-    require!("root");
+    require!("container", "delegation");
     if is_v2() {
         known_difference!("update-quota-alone");
     }
@@ -130,7 +130,7 @@ fn quota_and_period_are_remembered_from_update_to_update() {
 
 #[test]
 fn an_update_of_something_else_makes_no_quota_forgotten() {
-    require!("root");
+    require!("container", "delegation");
     if is_v2() {
         known_difference!("update-forgets-quota");
     }
@@ -143,7 +143,7 @@ fn an_update_of_something_else_makes_no_quota_forgotten() {
 
 #[test]
 fn limits_come_from_a_file_or_from_standard_input() {
-    require!("root");
+    require!("container", "delegation");
     let b = limited();
     let c = b.start_sleeper();
     update_json(&b, &json!({ "pids": { "limit": 40 }, "cpu": { "cpus": "0", "shares": 0 } }));
@@ -159,7 +159,7 @@ fn limits_come_from_a_file_or_from_standard_input() {
 
 #[test]
 fn running_processes_notice() {
-    require!("root");
+    require!("container", "delegation");
     let b = limited();
     let c = b.start_sleeper();
     update(&c, &["--memory", &bytes(32), "--memory-swap", &bytes(32)]);
@@ -176,7 +176,7 @@ fn running_processes_notice() {
 
 #[test]
 fn burst_and_idle_can_be_changed() {
-    require!("root");
+    require!("container", "delegation");
     known_difference!("cpu-burst");
     let b = limited();
     let c = b.start_sleeper();
@@ -201,7 +201,7 @@ fn burst_and_idle_can_be_changed() {
 
 #[test]
 fn a_created_and_a_paused_container_can_be_updated() {
-    require!("root");
+    require!("container", "delegation");
     let b = limited();
     let c = b.create();
     update(&c, &["--pids-limit", "11"]);
@@ -222,7 +222,7 @@ fn a_created_and_a_paused_container_can_be_updated() {
 
 #[test]
 fn a_stopped_or_unknown_container_cannot_be_updated() {
-    require!("root");
+    require!("container", "delegation");
     let b = limited();
     b.verb("update").args(["--pids-limit", "5", "nobody"]).run().fails_with(&["does not exist"]);
     let c = b.start_sleeper();
@@ -234,7 +234,7 @@ fn a_stopped_or_unknown_container_cannot_be_updated() {
 
 #[test]
 fn a_failed_update_changes_nothing() {
-    require!("root");
+    require!("container", "delegation");
     let b = limited();
     let c = b.start_sleeper();
     c.verb("update", &["--pids-limit", "5", "--cpuset-cpus", "99999"]).fails_with(&["cpuset.cpus"]);
@@ -250,7 +250,7 @@ fn a_failed_update_changes_nothing() {
 
 #[test]
 fn memory_in_use_cannot_be_taken_away() {
-    require!("root");
+    require!("container", "delegation");
     let b = limited();
     let c = b.start_sleeper();
     if is_v2() {
@@ -268,7 +268,7 @@ fn memory_in_use_cannot_be_taken_away() {
 
 #[test]
 fn wrong_input_is_refused_by_name() {
-    require!("root");
+    require!("container", "delegation");
     let b = limited();
     let c = b.start_sleeper();
     c.verb("update", &["--memory", "lots"]).fails_with(&["memory"]);
@@ -282,7 +282,7 @@ fn wrong_input_is_refused_by_name() {
 
 #[test]
 fn caches_of_intel_are_refused_by_name() {
-    require!("root", "teu");
+    require!("container", "delegation", "teu");
     let b = limited();
     let c = b.start_sleeper();
     for flag in ["--l3-cache-schema", "--mem-bw-schema"] {
@@ -292,7 +292,7 @@ fn caches_of_intel_are_refused_by_name() {
 
 #[test]
 fn devices_that_an_engine_sends_along_stay_as_they_are() {
-    require!("root", "cgroup1");
+    require!("container", "delegation", "cgroup1");
     known_difference!("update-devices");
     let mut b = limited();
     let deny = json!([{ "allow": false, "access": "rwm" }]);
