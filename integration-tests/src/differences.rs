@@ -42,8 +42,13 @@ pub const DIFFERENCES: &[Difference] = &[
     ),
     differ(
         "rounded-quota",
+        &[Runc],
+        "writes the quota that was asked for, where systemd has one of whole percents; newer versions write that one",
+    ),
+    differ(
+        "systemd-uninformed",
         &[Crun],
-        "writes the quota that was asked for, where systemd has one of whole percents",
+        "does not tell systemd of limits and device rules, which a reload may then take back",
     ),
     differ(
         "failed-scope",
