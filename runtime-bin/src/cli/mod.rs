@@ -38,7 +38,7 @@ use crate::cli::global::Global;
 use crate::failure::Failure;
 
 /// Version of the runtime specification that teu follows.
-pub const SPEC_VERSION: &str = "1.2.1";
+pub const SPEC_VERSION: &str = "1.3.0";
 
 /// Help of a verb without arguments, under runc's headings.
 const HELP: &str = "\
