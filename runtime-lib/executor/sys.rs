@@ -562,8 +562,9 @@ pub fn setresuid(uid: u32) -> Result<()> {
 pub fn seccomp(flags: u32, filter: &[u8]) -> Result<Fd> {
     const SET_MODE_FILTER: usize = 1;
     const SOCK_FILTER: usize = 8;
-    // struct sock_fprog: a 16-bit count, six bytes of padding, the array.
-    let program = [filter.len() / SOCK_FILTER & 0xffff, filter.as_ptr() as usize];
+    let count = u16::try_from(filter.len() / SOCK_FILTER).map_err(|_| errno::EINVAL)?;
+    // struct sock_fprog: the count, six bytes of padding, the array.
+    let program = [usize::from(count), filter.as_ptr() as usize];
     fd(call!(nr::SECCOMP, SET_MODE_FILTER, flags, program.as_ptr()))
 }
 
