@@ -138,6 +138,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "does not give the size of its own terminal to the container's in the foreground",
     ),
     differ(
+        "exec-sub-cgroup",
+        &[Crun],
+        "takes a --cgroup that is not below the container's cgroup or not there",
+    ),
+    differ(
         "exec-umask-oom",
         &[Runc, Crun],
         "ignores oomScoreAdj of a process file, and runc its umask as well",

@@ -1,6 +1,8 @@
 //! `exec`: a further process in a running container.
 
-use integration_tests::{Bundle, Report, is_root, json, known_difference, require, wait_until};
+use integration_tests::{
+    Bundle, Report, cgroup, is_root, json, known_difference, require, wait_until,
+};
 
 #[test]
 fn exec_runs_in_the_containers_namespaces() {
@@ -231,4 +233,44 @@ fn exec_takes_the_soft_limit_of_open_files() {
     let limits = json!([{ "type": "RLIMIT_NOFILE", "soft": 64, "hard": 65 }]);
     let outcome = c.exec_process(&["report"], |p| p["rlimits"] = limits);
     assert_eq!(Report(outcome.ok().json()).rlimit("RLIMIT_NOFILE"), (64, 65));
+}
+
+#[test]
+fn exec_starts_in_a_cgroup_below_the_containers() {
+    require!("container", "root");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    for dir in b.leaks().cgroups {
+        std::fs::create_dir(dir.join("sub")).unwrap();
+        // A new cpuset of v1 is empty.
+        for name in ["cpuset.cpus", "cpuset.mems"].iter().filter(|_| !cgroup::is_v2()) {
+            if let Ok(value) = std::fs::read_to_string(dir.join(name)) {
+                std::fs::write(dir.join("sub").join(name), value).unwrap();
+            }
+        }
+    }
+    let seen = c.exec_with(&["--cgroup", "sub"], &["read", "/proc/self/cgroup"]).ok();
+    let own = std::fs::read_to_string(format!("/proc/{}/cgroup", c.pid())).unwrap();
+    let moved = |line: &str| seen.out().lines().any(|other| other == format!("{line}/sub"));
+    let lines: Vec<&str> = own.lines().filter(|line| line.contains(b.id())).collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| moved(line)), "{own}\n{}", seen.out());
+    c.finish();
+}
+
+#[test]
+fn exec_refuses_a_cgroup_that_is_not_below_the_containers() {
+    require!("container");
+    known_difference!("exec-sub-cgroup");
+    let b = Bundle::new();
+    let c = b.start_sleeper();
+    for (path, words) in [
+        ("../x", "not a sub cgroup path"),
+        ("missing", "no such"),
+        ("nosuch:sub", "unknown controller"),
+    ] {
+        let outcome = c.exec_with(&["--cgroup", path], &["echo", "ran"]);
+        assert_eq!(outcome.stdout, "");
+        outcome.exits(255).fails_with(&[words, "unknown controller"]);
+    }
+    c.finish();
 }

@@ -17,6 +17,10 @@ pub enum Failure {
         usage: String,
     },
 
+    /// The value of a flag makes no sense.
+    #[error("{0}")]
+    Argument(String),
+
     /// `exec` without a command and without `--process`.
     #[error("exec args cannot be empty")]
     NoCommand,

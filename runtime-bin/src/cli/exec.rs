@@ -77,6 +77,10 @@ pub struct Exec {
     #[arg(long, value_name = "path", default_value = "", hide_default_value = true)]
     pub pidfd_socket: OsString,
 
+    /// Put the process into an existing cgroup below the container's: PATH or CONTROLLER:PATH
+    #[arg(long, value_name = "cgroup")]
+    pub cgroup: Vec<String>,
+
     #[command(flatten)]
     pub later: Later,
 }
@@ -91,10 +95,6 @@ pub struct Later {
     /// AppArmor profile of the process
     #[arg(long, value_name = "profile", default_value = "", hide_default_value = true)]
     pub apparmor: OsString,
-
-    /// Put the process into an existing cgroup below the container's: PATH or CONTROLLER:PATH
-    #[arg(long, value_name = "cgroup")]
-    pub cgroup: Vec<OsString>,
 }
 
 impl Exec {

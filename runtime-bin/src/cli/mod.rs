@@ -4,6 +4,7 @@
 //! a wrong use of a verb is logged where the caller looks.
 
 mod bytes;
+pub mod cgroup;
 pub mod create;
 pub mod delete;
 mod duration;

@@ -5,6 +5,7 @@ use std::path::Path;
 use libteu::{ContainerId, ExecOptions};
 use oci_spec::runtime::Process;
 
+use crate::cli::cgroup::sub_cgroups;
 use crate::cli::exec::{Exec, Later};
 use crate::cli::non_empty;
 use crate::console::Console;
@@ -40,6 +41,7 @@ fn options(args: &Exec, context: &Context<'_>) -> Result<ExecOptions, Failure> {
     options.console = console(&args.console_socket);
     options.pidfd_socket = non_empty(&args.pidfd_socket);
     options.tty = args.tty;
+    options.sub_cgroups = sub_cgroups(&args.cgroup).map_err(Failure::Argument)?;
     options.ignore_paused = args.ignore_paused;
     if let Some(file) = args.process() {
         options.process = Some(read_process(&file, context)?);
@@ -57,8 +59,7 @@ fn options(args: &Exec, context: &Context<'_>) -> Result<ExecOptions, Failure> {
 
 fn refuse_later(later: &Later) -> Result<(), Failure> {
     refuse("--process-label", !later.process_label.is_empty())?;
-    refuse("--apparmor", !later.apparmor.is_empty())?;
-    refuse("--cgroup", !later.cgroup.is_empty())
+    refuse("--apparmor", !later.apparmor.is_empty())
 }
 
 fn read_process(file: &Path, context: &Context<'_>) -> Result<Process, Failure> {

@@ -36,6 +36,8 @@ pub(crate) use layout::{Layout, Mode};
 pub(crate) use manager::Cgroup;
 pub(crate) use oom::OomWatch;
 pub(crate) use paths::Paths;
+#[cfg(test)]
+pub(crate) use paths::Place;
 
 /// Not by `eprintln!`, which is shown for failed tests only.
 #[cfg(test)]

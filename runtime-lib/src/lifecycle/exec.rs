@@ -10,7 +10,7 @@ use super::console::{self, Delivery};
 use super::create::joining;
 use super::seccomp::EnteringLane;
 use super::start::{filter_of, frozen_config, record_of};
-use super::{Container, ExecOptions, Process, files, init_pidfd};
+use super::{Container, ExecOptions, Process, files, init_pidfd, sub_cgroup};
 use crate::cgroup::{Cgroup, InitCgroup};
 use crate::compile::{self, BySystemd, CgroupShape, ExecRequest};
 use crate::error::{Error, Result};
@@ -40,8 +40,10 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     let process = process(&spec, &options)?;
     let limits = HostLimits { euid: host.euid };
     validate_process(&process, &spec, &limits, Path::new("process.json"))?;
-    let cgroup = Cgroup::open(record.cgroup.clone());
-    let init_cgroup = InitCgroup::of(cgroup.paths(), record.pid);
+    let cgroup = Cgroup::open(sub_cgroup::below(&record.cgroup, &options.sub_cgroups)?);
+    // Where the init is by now is no answer to somebody who has named a place.
+    let named = !options.sub_cgroups.is_empty();
+    let init_cgroup = InitCgroup::of(cgroup.paths(), record.pid).filter(|_| !named);
     let stdio = options.stdio.into_fds();
     let mut delivery = Delivery::open(&options.console, process.terminal() == Some(true))?;
     let shape = shape(&cgroup);

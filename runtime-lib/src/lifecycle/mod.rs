@@ -17,6 +17,7 @@ mod places;
 mod process;
 mod seccomp;
 mod start;
+mod sub_cgroup;
 mod update;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +25,8 @@ use std::sync::Arc;
 
 pub use events::{OomEvent, OomEvents};
 pub use options::{
-    Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, Warn, WindowSize,
+    Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, SubCgroup, Warn,
+    WindowSize,
 };
 pub use process::Process;
 

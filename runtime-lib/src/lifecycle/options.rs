@@ -101,6 +101,15 @@ pub struct CreateOptions {
     pub no_new_keyring: bool,
 }
 
+/// A cgroup below a container's, in which an exec's process starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SubCgroup {
+    /// The v1 controllers in whose hierarchies it is; empty for all, and on cgroup v2.
+    pub controllers: Vec<String>,
+    /// Where it is below the container's. It must exist.
+    pub path: PathBuf,
+}
+
 /// What `exec` runs, and how.
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -121,6 +130,8 @@ pub struct ExecOptions {
     pub capabilities: Vec<String>,
     /// Sets no_new_privs.
     pub no_new_privileges: bool,
+    /// Cgroups below the container's to start in.
+    pub sub_cgroups: Vec<SubCgroup>,
     /// Where to write the process's pid; written to a temporary name and renamed.
     pub pid_file: Option<PathBuf>,
     /// This many descriptors from 3 on are passed to the process, close-on-exec or not.
