@@ -4,7 +4,8 @@ use std::fs::File;
 use std::time::{Duration, Instant};
 
 use integration_tests::{
-    Bundle, Receiver, Terminal, json, known_difference, patience, require, wait_ready, wait_until,
+    Bundle, Container, Receiver, Terminal, json, known_difference, patience, require, wait_ready,
+    wait_until,
 };
 use nix::sys::signal::Signal;
 
@@ -13,6 +14,15 @@ fn bundle(args: &[&str]) -> Bundle {
     let mut b = Bundle::probe(args);
     b.set("/process/terminal", true);
     b
+}
+
+/// Creates and starts it; its terminal came over the console socket.
+fn start(b: &Bundle) -> (Container<'_>, Terminal) {
+    let socket = Receiver::at(b.scratch("console"));
+    let c = b.create_with(&["--console-socket", socket.path().to_str().unwrap()]);
+    let terminal = Terminal::of(socket.receive());
+    c.start().ok();
+    (c, terminal)
 }
 
 /// The report of a probe that prints it to a terminal.
@@ -33,10 +43,7 @@ fn assert_terminal(seen: &integration_tests::Value) {
 fn the_master_end_goes_to_the_console_socket() {
     require!("root");
     let b = bundle(&["terminal"]);
-    let socket = Receiver::at(b.scratch("console"));
-    let c = b.create_with(&["--console-socket", socket.path().to_str().unwrap()]);
-    let mut terminal = Terminal::of(socket.receive());
-    c.start().ok();
+    let (c, mut terminal) = start(&b);
     let seen = report(&mut terminal);
     assert_terminal(&seen);
     assert_eq!(seen["names"], json!(["/dev/pts/0", "/dev/pts/0", "/dev/pts/0"]));
@@ -49,10 +56,7 @@ fn the_master_end_goes_to_the_console_socket() {
 fn the_terminal_is_the_console_too() {
     require!("root");
     let b = bundle(&["terminal"]);
-    let socket = Receiver::at(b.scratch("console"));
-    let c = b.create_with(&["--console-socket", socket.path().to_str().unwrap()]);
-    let mut terminal = Terminal::of(socket.receive());
-    c.start().ok();
+    let (_c, mut terminal) = start(&b);
     let seen = report(&mut terminal);
     assert_eq!(seen["console_is_ours"], true, "{seen}");
 }
@@ -62,10 +66,7 @@ fn the_user_owns_the_terminal() {
     require!("root");
     let mut b = bundle(&["stat", "/dev/pts/0"]);
     b.set("/process/user", json!({ "uid": 1234, "gid": 1234 }));
-    let socket = Receiver::at(b.scratch("console"));
-    let c = b.create_with(&["--console-socket", socket.path().to_str().unwrap()]);
-    let mut terminal = Terminal::of(socket.receive());
-    c.start().ok();
+    let (_c, mut terminal) = start(&b);
     terminal.wait_for("}");
     assert!(terminal.seen().contains("\"uid\":1234"), "{}", terminal.seen());
 }
@@ -75,10 +76,7 @@ fn the_console_has_the_size_that_was_asked_for() {
     require!("root");
     let mut b = bundle(&["terminal"]);
     b.set("/process/consoleSize", json!({ "height": 17, "width": 111 }));
-    let socket = Receiver::at(b.scratch("console"));
-    let c = b.create_with(&["--console-socket", socket.path().to_str().unwrap()]);
-    let mut terminal = Terminal::of(socket.receive());
-    c.start().ok();
+    let (_c, mut terminal) = start(&b);
     assert_eq!(report(&mut terminal)["size"], json!([17, 111]));
 }
 
@@ -90,10 +88,7 @@ fn a_container_with_a_user_namespace_gets_a_terminal() {
     let map = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
     b.set("/linux/uidMappings", map.clone()).set("/linux/gidMappings", map);
     std::os::unix::fs::chown(b.rootfs(), Some(100_000), Some(100_000)).unwrap();
-    let socket = Receiver::at(b.scratch("console"));
-    let c = b.create_with(&["--console-socket", socket.path().to_str().unwrap()]);
-    let mut terminal = Terminal::of(socket.receive());
-    c.start().ok();
+    let (_c, mut terminal) = start(&b);
     assert_terminal(&report(&mut terminal));
 }
 
@@ -203,10 +198,7 @@ fn nobody_reading_makes_nobody_spin() {
 fn exec_gets_a_terminal_of_its_own_in_the_foreground() {
     require!("root");
     let b = bundle(&["sleep"]);
-    let socket = Receiver::at(b.scratch("console"));
-    let c = b.create_with(&["--console-socket", socket.path().to_str().unwrap()]);
-    let _first = socket.receive();
-    c.start().ok();
+    let (c, _first) = start(&b);
     let mut terminal = Terminal::new();
     let cmd = b.verb("exec").args(["-t", b.id(), "/probe", "terminal"]);
     terminal.spawn(cmd).wait().ok();
