@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use integration_tests::{Bundle, Cmd, Container, Value, cgroup, json, known_difference, require};
+use integration_tests::{
+    Bundle, Cmd, Container, Runtime, Value, cgroup, json, known_difference, require,
+};
 
 /// Too little for `probe touch-memory 64`, enough for `exec`.
 const LIMIT: u64 = 24 << 20;
@@ -154,7 +156,9 @@ fn the_keys_are_those_of_runc() {
     let (b, other) = (Bundle::new(), Bundle::new());
     let c = b.start_sleeper();
     let runc = |verb: &str, words: &[&str]| {
-        Cmd::new("runc").arg("--root").arg(other.root()).arg(verb).args(words).run()
+        let driver = Runtime::systemd().then_some("--systemd-cgroup");
+        let cmd = Cmd::new("runc").args(driver).arg("--root").arg(other.root());
+        cmd.arg(verb).args(words).run()
     };
     let mut config = other.config().clone();
     config["process"]["args"] = json!(["/probe", "sleep"]);
