@@ -215,7 +215,7 @@ impl Bundle {
         }
         // Without --systemd-cgroup: a user whom root plays has no session.
         if !runtime.is_teu() {
-            return Cmd::new(runtime.path());
+            return runtime.without_driver();
         }
         // The build directory may be closed to other users.
         let copy = self.scratch("teu");

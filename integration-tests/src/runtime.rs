@@ -93,7 +93,12 @@ impl Runtime {
 
     /// A command line with nothing but the binary and what chooses the cgroup driver.
     pub fn bare(&self) -> Cmd {
-        let cmd = Cmd::new(&self.path).args(Self::systemd().then_some("--systemd-cgroup"));
+        self.without_driver().args(Self::systemd().then_some("--systemd-cgroup"))
+    }
+
+    /// A command line with nothing but the binary.
+    pub fn without_driver(&self) -> Cmd {
+        let cmd = Cmd::new(&self.path);
         // crun 1.8 turns all controllers off when a v2 hierarchy beside v1 has any: hide it, in a mount namespace
         // that only this one command sees.
         if self.kind == Kind::Crun && hybrid() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use integration_tests::{
-    Bundle, Cmd, Container, Outcome, json, known_difference, require, wait_until,
+    Bundle, Cmd, Container, Outcome, Runtime, json, known_difference, require, wait_until,
 };
 
 const USER: u32 = 1000;
@@ -342,8 +342,11 @@ fn without_a_session_the_user_is_told() {
 
 // ---- who owns a cgroup, whoever made it --------------------------------------------------------------------------
 
-/// Both drivers.
+/// Both drivers, unless every command is told to use systemd's.
 fn drivers() -> Vec<Bundle> {
+    if Runtime::systemd() {
+        return vec![scope()];
+    }
     let mut plain = Bundle::new();
     let path = format!("/{}", plain.id());
     plain.set("/linux/cgroupsPath", path);
