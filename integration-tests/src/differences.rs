@@ -195,6 +195,32 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc, Crun],
         "cannot set a container up whose RLIMIT_NOFILE is 4; crun leaves its state behind as well",
     ),
+    differ(
+        "scheduler",
+        &[Runc, Crun],
+        "ignores process.scheduler, which is newer than this version",
+    ),
+    differ(
+        "io-priority",
+        &[Runc, Crun],
+        "ignores process.ioPriority, which is newer than this version",
+    ),
+    differ(
+        "affinity-reset",
+        &[Runc, Crun],
+        "leaves the caller's own CPU affinity to the container's processes; later runc does not",
+    ),
+    differ(
+        "exec-affinity",
+        &[Runc, Crun],
+        "ignores process.execCPUAffinity, which is newer than this version",
+    ),
+    differ("personality", &[Runc], "ignores linux.personality, which is newer than this version"),
+    differ(
+        "memory-policy",
+        &[Runc, Crun],
+        "ignores linux.memoryPolicy, which is newer than this version",
+    ),
     // Configuration
     differ("invalid-version", &[Runc], "does not look at ociVersion"),
     differ("relative-cwd", &[Crun], "takes a relative cwd; the specification wants it absolute"),

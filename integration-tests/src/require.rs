@@ -107,6 +107,11 @@ fn missing(need: &str) -> Option<String> {
                 std::fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
             unless(max.trim() != "0", "user.max_user_namespaces is 0")
         }
+        "two-cpus" => {
+            let cpus = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0));
+            let first = |cpu| cpus.as_ref().is_ok_and(|set| set.is_set(cpu).unwrap_or(false));
+            unless(first(0) && first(1), "processors 0 and 1 are not both there to run on")
+        }
         "runc" | "crun" | "busybox" | "strace" | "ps" => on_path(need),
         _ => panic!("unknown need {need:?}"),
     }

@@ -34,6 +34,7 @@ mod resources;
 mod rlimits;
 mod rootless;
 mod run_exit_codes;
+mod scheduling;
 mod seccomp;
 mod seccomp_listener;
 mod signals;

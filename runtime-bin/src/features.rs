@@ -17,6 +17,19 @@ const HOOKS: [&str; 6] =
 /// Namespaces that a config may ask for.
 const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
 
+/// linux.memoryPolicy, sorted.
+const MEMORY_POLICY_MODES: [&str; 7] = [
+    "MPOL_BIND",
+    "MPOL_DEFAULT",
+    "MPOL_INTERLEAVE",
+    "MPOL_LOCAL",
+    "MPOL_PREFERRED",
+    "MPOL_PREFERRED_MANY",
+    "MPOL_WEIGHTED_INTERLEAVE",
+];
+const MEMORY_POLICY_FLAGS: [&str; 3] =
+    ["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"];
+
 /// Capabilities by number, as Linux 5.9 and later have them.
 const CAPABILITIES: [&str; 41] = [
     "CAP_CHOWN",
@@ -91,6 +104,7 @@ struct Linux {
     apparmor: Switch,
     selinux: Switch,
     intel_rdt: Switch,
+    memory_policy: MemoryPolicy,
     mount_extensions: MountExtensions,
     net_devices: Switch,
 }
@@ -114,6 +128,12 @@ struct Seccomp {
     archs: &'static [&'static str],
     known_flags: &'static [&'static str],
     supported_flags: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct MemoryPolicy {
+    modes: &'static [&'static str],
+    flags: &'static [&'static str],
 }
 
 #[derive(Debug, Serialize)]
@@ -163,6 +183,10 @@ impl Linux {
             apparmor: off(),
             selinux: off(),
             intel_rdt: off(),
+            memory_policy: MemoryPolicy {
+                modes: &MEMORY_POLICY_MODES,
+                flags: &MEMORY_POLICY_FLAGS,
+            },
             mount_extensions: MountExtensions { idmap: Switch { enabled: true } },
             net_devices: off(),
         }

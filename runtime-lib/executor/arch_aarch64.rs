@@ -82,8 +82,10 @@ pub mod nr {
     pub const SENDFILE: usize = 71;
     pub const READLINKAT: usize = 78;
     pub const CAPSET: usize = 91;
+    pub const PERSONALITY: usize = 92;
     pub const EXIT_GROUP: usize = 94;
     pub const UNSHARE: usize = 97;
+    pub const SCHED_SETAFFINITY: usize = 122;
     pub const RT_SIGACTION: usize = 134;
     pub const RT_SIGPROCMASK: usize = 135;
     pub const SETRESUID: usize = 147;
@@ -99,6 +101,7 @@ pub mod nr {
     pub const KEYCTL: usize = 219;
     pub const EXECVE: usize = 221;
     pub const MMAP: usize = 222;
+    pub const SET_MEMPOLICY: usize = 237;
     pub const SETNS: usize = 268;
     pub const SECCOMP: usize = 277;
     pub const STATX: usize = 291;

@@ -80,6 +80,7 @@ pub mod nr {
     pub const SETRESGID: usize = 119;
     pub const CAPSET: usize = 126;
     pub const FSTATFS: usize = 138;
+    pub const PERSONALITY: usize = 135;
     pub const PIVOT_ROOT: usize = 155;
     pub const PRCTL: usize = 157;
     pub const CHROOT: usize = 161;
@@ -89,8 +90,10 @@ pub mod nr {
     pub const FSETXATTR: usize = 190;
     pub const FGETXATTR: usize = 193;
     pub const FLISTXATTR: usize = 196;
+    pub const SCHED_SETAFFINITY: usize = 203;
     pub const GETDENTS64: usize = 217;
     pub const EXIT_GROUP: usize = 231;
+    pub const SET_MEMPOLICY: usize = 238;
     pub const KEYCTL: usize = 250;
     pub const OPENAT: usize = 257;
     pub const MKDIRAT: usize = 258;

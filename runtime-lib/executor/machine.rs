@@ -127,6 +127,9 @@ impl Machine {
                 Ok(())
             }
             Op::Setsid {} => sys::setsid(),
+            Op::Affinity { cpus } => sys::set_affinity(self.bytes(cpus)?),
+            Op::Personality { persona } => sys::personality(persona),
+            Op::MemoryPolicy { mode, nodes } => sys::set_memory_policy(mode, self.bytes(nodes)?),
             Op::Setns { ns, flags } => sys::setns(self.fd(ns)?, flags),
             Op::Unshare { flags } => sys::unshare(flags),
             Op::Clone { cgroup, flags } => self.clone(cgroup, flags),

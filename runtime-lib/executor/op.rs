@@ -132,18 +132,22 @@ pub mod kind {
 pub mod signal {
     /// The stage has cloned the init (its pid is in the record's `aux`).
     pub const BORN: u16 = 1;
+    /// The init has made a time namespace and waits for its offsets, before it enters it.
+    pub const CLOCKS: u16 = 2;
     /// The init waits for its uid and gid maps.
-    pub const MAPS: u16 = 2;
+    pub const MAPS: u16 = 3;
+    /// The init is in its network namespace and waits for interfaces.
+    pub const NETWORK: u16 = 4;
     /// Mounts are in place, the root not yet switched: the moment for hooks.
-    pub const HOOKS: u16 = 3;
+    pub const HOOKS: u16 = 5;
     /// The last moment before the ids change: the process is still root of its user namespace.
-    pub const LIMITS: u16 = 4;
+    pub const LIMITS: u16 = 6;
     /// All is done but the exec.
-    pub const READY: u16 = 5;
+    pub const READY: u16 = 7;
     /// Before anything that counts: systemd makes the container's cgroup around this process.
-    pub const CGROUP: u16 = 6;
+    pub const CGROUP: u16 = 8;
     /// The seccomp filter has a listener (its number is in the record's `aux`).
-    pub const LISTENER: u16 = 7;
+    pub const LISTENER: u16 = 9;
 }
 
 /// An operand of any op, for the tools that look at whole plans.
@@ -277,6 +281,12 @@ ops! {
     Umask { mask: u32 }
     /// setsid().
     Setsid {}
+    /// sched_setaffinity(0, cpus): a bit for each processor; no bytes at all mean every processor.
+    Affinity { cpus: Bytes }
+    /// personality(persona).
+    Personality { persona: u32 }
+    /// set_mempolicy(mode, nodes): a bit for each node, a whole number of words, or nothing.
+    MemoryPolicy { mode: u32, nodes: Bytes }
     /// setns(ns, flags): ns is a namespace file or a pidfd.
     Setns { ns: Slot, flags: u32 }
     /// unshare(flags).

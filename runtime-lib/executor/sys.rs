@@ -208,6 +208,25 @@ pub fn setsid() -> Result<()> {
     unit(plain(nr::SETSID, [0; 6]))
 }
 
+/// Where the calling process may run; everywhere if that is empty. No kernel is built for more than
+/// 8192 processors, and bits beyond the machine's do not matter.
+pub fn set_affinity(cpus: &[u8]) -> Result<()> {
+    let all = [0xff; 1024];
+    let cpus = if cpus.is_empty() { &all } else { cpus };
+    unit(call!(nr::SCHED_SETAFFINITY, 0, cpus.len(), cpus.as_ptr()))
+}
+
+pub fn personality(persona: u32) -> Result<()> {
+    unit(plain(nr::PERSONALITY, [persona as usize, 0, 0, 0, 0, 0]))
+}
+
+/// The kernel reads one bit less than it is told to (get_nodes in mm/mempolicy.c), and whole words.
+pub fn set_memory_policy(mode: u32, nodes: &[u8]) -> Result<()> {
+    let bits = if nodes.is_empty() { 0 } else { nodes.len() * 8 + 1 };
+    let nodes = if nodes.is_empty() { core::ptr::null() } else { nodes.as_ptr() };
+    unit(call!(nr::SET_MEMPOLICY, mode, nodes, bits))
+}
+
 pub fn setns(ns: Fd, flags: u32) -> Result<()> {
     unit(plain(nr::SETNS, [ns as usize, flags as usize, 0, 0, 0, 0]))
 }

@@ -10,6 +10,7 @@ mod exe;
 mod process;
 mod procfs;
 mod report;
+mod scheduling;
 mod syscall;
 mod terminal;
 mod xattr;
@@ -34,6 +35,7 @@ const USAGE: &str = "probe COMMAND
   mount SOURCE TARGET TYPE
   umount PATH
   call native|x32|int80 NUMBER ARG...  a system call: its result or errno
+  scheduling           JSON: scheduling, I/O priority, affinity, memory policy and machine of this process
   terminal             JSON: the terminal of this process and its streams
   winch                print the size of the terminal, and again after every SIGWINCH
   sleep                wait for SIGTERM, then exit 0
@@ -62,6 +64,7 @@ fn run(words: &[&str]) -> u8 {
             .map(run)
             .fold(0, |first, s| if first == 0 { s } else { first }),
         ["report"] => print(&report::report()),
+        ["scheduling"] => print(&scheduling::report()),
         ["terminal"] => print(&terminal::report()),
         ["winch"] => terminal::winch(),
         ["fds"] => print(&procfs::fds()),

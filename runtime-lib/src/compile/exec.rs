@@ -7,6 +7,7 @@ use std::path::Path;
 use oci_spec::runtime::{Hook, Process, Spec};
 
 use super::Pinned;
+use super::affinity;
 use super::cgroup::{self, CgroupShape};
 use super::credentials::Setgroups;
 use super::namespaces::{
@@ -54,6 +55,7 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     }
     process::session_keyring(&mut plan, request.keyring.as_deref());
     let setgroups = Setgroups::of(request.host);
+    super::settings::apply(&mut plan, request.spec);
     let user = User { process: request.process, setgroups, filter: request.filter };
     let program = process::become_user(&mut plan, &user, request.program);
     process::lookup(&mut plan, &program);
@@ -134,7 +136,9 @@ fn enter(
     let oom_score_adj = exec.and_then(|request| request.process.oom_score_adj());
     process::prologue(plan, oom_score_adj, Dumpable::Never);
     if let Some(request) = exec {
-        cgroup::join(plan, request.cgroup, cgroup::Joining::of(stage_needed));
+        let affinity = request.process.exec_cpu_affinity().as_ref();
+        let joining = cgroup::Joining::of(stage_needed);
+        affinity::around_join(plan, affinity, request.cgroup, joining);
     }
     plan.origin("linux.namespaces");
     let ns = plan.input(Source::Pidfd);

@@ -3,18 +3,21 @@
 //!
 //! Pure: nothing is looked up on the machine but what `HostFacts` and the request hold.
 
+mod affinity;
 mod cgroup;
 mod credentials;
 mod detached;
 mod devices;
 mod exec;
 mod hierarchies;
+mod limits;
 mod masks;
 mod mounts;
 mod namespaces;
 mod process;
 mod rootfs;
 mod seccomp;
+mod settings;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -30,7 +33,7 @@ pub(crate) use terminal::Foreground;
 
 use crate::error::Result;
 use crate::host::HostFacts;
-use crate::plan::op::{Op, Slot, signal};
+use crate::plan::op::{Slot, signal};
 use crate::plan::{Builder, HookKind, Plan, RuntimeStep, Source};
 use crate::seccomp::Filter;
 use crate::spec::Mapping;
@@ -126,6 +129,7 @@ impl Compiler<'_> {
         // has the cgroup its creator is in as its root (cgroup_namespaces(7)).
         let joining = cgroup::Joining::of(stage_needed);
         cgroup::join(&mut self.plan, self.request.cgroup, joining);
+        affinity::reset(&mut self.plan);
         mounts::make_early(self, entries);
         namespaces::join(&mut self.plan, &self.namespaces, self.request.host);
         if stage_needed {
@@ -166,16 +170,10 @@ impl Compiler<'_> {
         let (spec, host) = (self.request.spec, self.request.host);
         let enters = wanted.contains(&HookKind::CreateContainer);
         let admitted = enters && process::admit_runtime(&mut self.plan, spec, host);
-        self.plan.push(Op::Signal { number: signal::HOOKS });
-        self.plan.push(Op::Wait { number: signal::HOOKS });
+        self.plan.meet(signal::HOOKS, wanted.into_iter().map(RuntimeStep::Hooks));
         if admitted {
             process::undumpable(&mut self.plan);
         }
-        self.plan.runtime(RuntimeStep::Await(signal::HOOKS));
-        for kind in wanted {
-            self.plan.runtime(RuntimeStep::Hooks(kind));
-        }
-        self.plan.runtime(RuntimeStep::Answer(signal::HOOKS));
     }
 }
 

@@ -131,11 +131,7 @@ pub(super) fn become_root(plan: &mut Builder, spec: &Spec, host: &HostFacts) {
     }
     plan.origin("linux.uidMappings");
     if user == Some(Namespace::New) {
-        plan.push(Op::Signal { number: signal::MAPS });
-        plan.push(Op::Wait { number: signal::MAPS });
-        plan.runtime(RuntimeStep::Await(signal::MAPS));
-        plan.runtime(RuntimeStep::WriteIdMaps(id_maps(spec, host)));
-        plan.runtime(RuntimeStep::Answer(signal::MAPS));
+        plan.meet(signal::MAPS, [RuntimeStep::WriteIdMaps(id_maps(spec, host))]);
     }
     if Dumpable::for_new_container(spec, host) == Dumpable::UntilMapped {
         super::process::undumpable(plan);

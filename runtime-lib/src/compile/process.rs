@@ -6,9 +6,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use oci_spec::runtime::{LinuxNamespaceType, PosixRlimitType, Process, Spec};
+use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 
 use super::credentials::{self, Setgroups};
+use super::limits;
 use super::{Compiler, Pinned, seccomp};
 use crate::host::HostFacts;
 use crate::plan::op::{List, Op, Slot, Text, signal};
@@ -106,6 +107,7 @@ pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     let process = c.request.spec.process().as_ref();
     seal(&mut c.plan, pinned, c.request.preserve_fds);
     let setgroups = setgroups(c);
+    super::settings::apply(&mut c.plan, c.request.spec);
     let user = process.map(|process| User { process, setgroups, filter: c.request.filter });
     let program = user.as_ref().map(|user| become_user(&mut c.plan, user, None));
     if let Some(program) = &program {
@@ -155,52 +157,6 @@ fn setgroups(c: &Compiler<'_>) -> Setgroups {
     if denied { Setgroups::Denied } else { Setgroups::of(c.request.host) }
 }
 
-/// Set from outside, for raising a limit needs the runtime's own privileges, and late, for a low one
-/// must not hit the executor; but before the ids change, or the runtime would need CAP_SYS_RESOURCE
-/// even to lower them (prlimit(2)).
-fn rlimits(plan: &mut Builder, process: &Process) {
-    let limits = process.rlimits().as_deref().unwrap_or_default();
-    if limits.is_empty() {
-        return;
-    }
-    plan.origin("process.rlimits");
-    plan.push(Op::Signal { number: signal::LIMITS });
-    plan.push(Op::Wait { number: signal::LIMITS });
-    plan.runtime(RuntimeStep::Await(signal::LIMITS));
-    for (index, limit) in limits.iter().enumerate() {
-        plan.runtime(RuntimeStep::Rlimit {
-            name: limit.typ().to_string(),
-            resource: resource(limit.typ()),
-            soft: limit.soft(),
-            hard: limit.hard(),
-            index,
-        });
-    }
-    plan.runtime(RuntimeStep::Answer(signal::LIMITS));
-}
-
-/// Numbers of include/uapi/asm-generic/resource.h.
-fn resource(typ: PosixRlimitType) -> u32 {
-    match typ {
-        PosixRlimitType::RlimitCpu => 0,
-        PosixRlimitType::RlimitFsize => 1,
-        PosixRlimitType::RlimitData => 2,
-        PosixRlimitType::RlimitStack => 3,
-        PosixRlimitType::RlimitCore => 4,
-        PosixRlimitType::RlimitRss => 5,
-        PosixRlimitType::RlimitNproc => 6,
-        PosixRlimitType::RlimitNofile => 7,
-        PosixRlimitType::RlimitMemlock => 8,
-        PosixRlimitType::RlimitAs => 9,
-        PosixRlimitType::RlimitLocks => 10,
-        PosixRlimitType::RlimitSigpending => 11,
-        PosixRlimitType::RlimitMsgqueue => 12,
-        PosixRlimitType::RlimitNice => 13,
-        PosixRlimitType::RlimitRtprio => 14,
-        PosixRlimitType::RlimitRttime => 15,
-    }
-}
-
 /// What exec needs, collected before the ids change.
 pub(super) struct Program {
     argv: List,
@@ -232,7 +188,7 @@ pub(super) fn become_user(plan: &mut Builder, user: &User<'_>, program: Option<&
         }
         None => candidates(plan, name, process.env().as_deref().unwrap_or_default()),
     };
-    rlimits(plan, process);
+    limits::set_from_outside(plan, process);
     plan.origin("process.user");
     plan.push(Op::OwnStreams { uid: process.user().uid() });
     credentials::assume(plan, process, user.setgroups, seccomp::capabilities_to_load(user));

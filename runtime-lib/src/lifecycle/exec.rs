@@ -12,7 +12,7 @@ use super::seccomp::EnteringLane;
 use super::start::{filter_of, frozen_config, record_of};
 use super::{Container, ExecOptions, Process, files, init_pidfd, sub_cgroup};
 use crate::cgroup::{Cgroup, InitCgroup};
-use crate::compile::{self, BySystemd, CgroupShape, ExecRequest};
+use crate::compile::{self, BySystemd, CgroupShape, ExecRequest, Tasks};
 use crate::error::{Error, Result};
 use crate::launch::launch;
 use crate::prepare::{Prepare, check_preserved, prepare};
@@ -46,7 +46,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     let init_cgroup = InitCgroup::of(cgroup.paths(), record.pid).filter(|_| !named);
     let stdio = options.stdio.into_fds();
     let mut delivery = Delivery::open(&options.console, process.terminal() == Some(true))?;
-    let shape = shape(&cgroup);
+    let shape = shape(&cgroup, &process);
     let plan = compile::exec(&ExecRequest {
         spec: &spec,
         process: &process,
@@ -79,17 +79,28 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     Process::adopt(child, delivery.master()?)
 }
 
-/// How the process gets into the container's cgroup.
-fn shape(cgroup: &Cgroup) -> CgroupShape {
-    let joining = joining(cgroup);
-    match &cgroup.paths().unit {
-        Some(unit) if cgroup.needs_attach() => CgroupShape {
-            into_cgroup: false,
-            by_systemd: Some(BySystemd::Attach { name: unit.name.clone() }),
-            ..joining
-        },
-        _ => joining,
+/// How the process gets into the container's cgroup. One that has to run on certain processors before it
+/// is there cannot be born there: it joins v2's by itself as well.
+fn shape(cgroup: &Cgroup, process: &SpecProcess) -> CgroupShape {
+    let mut joining = joining(cgroup);
+    match (&cgroup.paths().unit, &cgroup.paths().unified) {
+        (Some(unit), _) if cgroup.needs_attach() => {
+            joining.into_cgroup = false;
+            joining.by_systemd = Some(BySystemd::Attach { name: unit.name.clone() });
+        }
+        (_, Some(place)) if has_initial_affinity(process) => {
+            joining.into_cgroup = false;
+            let path = place.dir.join("cgroup.procs");
+            joining.tasks.push(Tasks { path, dispensable: false, counted: false });
+        }
+        _ => {}
     }
+    joining
+}
+
+fn has_initial_affinity(process: &SpecProcess) -> bool {
+    let affinity = process.exec_cpu_affinity().as_ref();
+    affinity.and_then(|a| a.initial().as_deref()).is_some_and(|cpus| !cpus.is_empty())
 }
 
 /// The container's v2 cgroup, or where its init has gone since.
@@ -103,7 +114,7 @@ fn dir(cgroup: &Cgroup, init: Option<&InitCgroup>) -> Result<Option<OwnedFd>> {
 /// The process object to run: the given one, or the container's own with the options' changes.
 fn process(spec: &Spec, options: &ExecOptions) -> Result<SpecProcess> {
     if let Some(process) = &options.process {
-        return Ok(process.clone());
+        return Ok(with_defaults(process.clone(), spec));
     }
     if options.args.is_empty() {
         return Err(Error::unsupported("process.args", "exec args cannot be empty"));
@@ -139,6 +150,32 @@ fn process(spec: &Spec, options: &ExecOptions) -> Result<SpecProcess> {
         add_capabilities(&mut process, &options.capabilities)?;
     }
     Ok(process)
+}
+
+/// What confines or prioritises the container's process holds for a whole process object too that does
+/// not say otherwise, as with runc.
+fn with_defaults(mut process: SpecProcess, spec: &Spec) -> SpecProcess {
+    let Some(own) = spec.process() else { return process };
+    let unset = |label: &Option<String>| label.as_deref().unwrap_or_default().is_empty();
+    if unset(process.apparmor_profile()) {
+        process.set_apparmor_profile(own.apparmor_profile().clone());
+    }
+    if unset(process.selinux_label()) {
+        process.set_selinux_label(own.selinux_label().clone());
+    }
+    if process.rlimits().as_ref().is_none_or(Vec::is_empty) {
+        process.set_rlimits(own.rlimits().clone());
+    }
+    if process.scheduler().is_none() {
+        process.set_scheduler(own.scheduler().clone());
+    }
+    if process.io_priority().is_none() {
+        process.set_io_priority(own.io_priority().clone());
+    }
+    if process.exec_cpu_affinity().is_none() {
+        process.set_exec_cpu_affinity(own.exec_cpu_affinity().clone());
+    }
+    process
 }
 
 /// Never to the inheritable set: that would hand them to programs that have not asked for them

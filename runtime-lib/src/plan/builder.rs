@@ -67,6 +67,15 @@ impl Builder {
         self.plan.runtime.push(step);
     }
 
+    /// A meeting point: the executor waits there while the runtime takes these steps.
+    pub fn meet(&mut self, number: u16, steps: impl IntoIterator<Item = RuntimeStep>) {
+        self.push(Op::Signal { number });
+        self.push(Op::Wait { number });
+        self.runtime(RuntimeStep::Await(number));
+        self.plan.runtime.extend(steps);
+        self.runtime(RuntimeStep::Answer(number));
+    }
+
     /// A slot that is free from here on.
     pub fn slot(&mut self) -> Slot {
         self.free.pop().unwrap_or_else(|| self.fresh())

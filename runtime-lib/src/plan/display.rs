@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::op::{List, OnError, Op, Operand, Slot, signal};
-use super::{IdMaps, Plan, PlannedStep, RuntimeStep, Source};
+use super::{IdMaps, Plan, PlannedStep, RuntimeStep, SchedAttr, Source};
 
 /// Bits and their names.
 type Names = &'static [(u64, &'static str)];
@@ -133,6 +133,15 @@ impl fmt::Display for RuntimeText<'_> {
                 write!(f, "rlimit {name}={soft}:{hard}")
             }
             RuntimeStep::SendListener => write!(f, "await LISTENER, send it to its agent"),
+            RuntimeStep::Scheduler(attr) => {
+                let SchedAttr { name, flags, nice, priority, .. } = attr;
+                write!(f, "scheduler {name} flags={flags:#x} nice={nice} priority={priority}")?;
+                let SchedAttr { runtime, deadline, period, .. } = attr;
+                write!(f, " runtime={runtime} deadline={deadline} period={period}")
+            }
+            RuntimeStep::IoPriority { name, value } => {
+                write!(f, "io_priority {name} level={}", value & 7)
+            }
             RuntimeStep::SaveState => f.write_str("save_state"),
             RuntimeStep::AwaitExec => f.write_str("await_exec"),
         }
@@ -172,6 +181,8 @@ impl Plan {
                 Some(match op {
                     Op::Home { .. } => "...".into(),
                     Op::Seccomp { .. } => format!("{}_instructions", run.len() / 8),
+                    Op::Affinity { .. } if run.is_empty() => "all".into(),
+                    Op::Affinity { .. } | Op::MemoryPolicy { .. } => members_text(run),
                     _ => quoted(run),
                 })
             }
@@ -220,6 +231,9 @@ fn number_text(op: &Op, name: &str, number: u64) -> Option<String> {
         (Op::OpenTree { .. } | Op::MountSetattr { .. }, "flags") => TREE_FLAGS,
         (Op::Open { .. }, "flags") => OPEN_FLAGS,
         (Op::Seccomp { .. }, "flags") => FILTER_FLAGS,
+        (Op::MemoryPolicy { .. }, _) | (Op::Personality { .. }, _) => {
+            return Some(format!("{number:#x}"));
+        }
         (_, "mode" | "mask") => return Some(format!("{number:#o}")),
         (_, "file_type") => return Some(format!("{number:#o}")),
         (_, "magic") => return Some(format!("{number:#x}")),
@@ -254,7 +268,9 @@ fn device_text(dev: u64) -> String {
 fn signal_name(number: u16) -> String {
     match number {
         signal::BORN => "BORN".into(),
+        signal::CLOCKS => "CLOCKS".into(),
         signal::MAPS => "MAPS".into(),
+        signal::NETWORK => "NETWORK".into(),
         signal::HOOKS => "HOOKS".into(),
         signal::LIMITS => "LIMITS".into(),
         signal::READY => "READY".into(),
@@ -262,6 +278,14 @@ fn signal_name(number: u16) -> String {
         signal::LISTENER => "LISTENER".into(),
         other => other.to_string(),
     }
+}
+
+/// The numbers of the bits that are set.
+fn members_text(mask: &[u8]) -> String {
+    let bits = mask.iter().enumerate().flat_map(|(at, byte)| {
+        (0..8).filter(move |bit| byte >> bit & 1 == 1).map(move |bit| at * 8 + bit)
+    });
+    format!("{:?}", bits.collect::<Vec<_>>())
 }
 
 fn flags_text(mut number: u64, names: Names) -> String {

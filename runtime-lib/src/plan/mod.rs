@@ -93,12 +93,31 @@ pub(crate) enum RuntimeStep {
     Hooks(HookKind),
     /// prlimit on the init: raising needs the runtime's privileges.
     Rlimit { name: String, resource: u32, soft: u64, hard: u64, index: usize },
+    /// sched_setattr on the init.
+    Scheduler(SchedAttr),
+    /// ioprio_set on the init: class and level, and the class by name.
+    IoPriority { name: String, value: u16 },
     /// The state file is written with the init's pid: the container is created.
     SaveState,
     /// Takes the seccomp listener that the executor offers, and sends it to the profile's agent.
     SendListener,
     /// Waits until the control socket closes, which is a successful exec, or for a failure.
     AwaitExec,
+}
+
+/// What sched_setattr(2) is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SchedAttr {
+    /// The policy's name.
+    pub name: String,
+    pub policy: u32,
+    pub flags: u64,
+    pub nice: i32,
+    pub priority: u32,
+    /// These three in nanoseconds.
+    pub runtime: u64,
+    pub deadline: u64,
+    pub period: u64,
 }
 
 /// Kinds of hooks that run while a plan is carried out.

@@ -7,7 +7,9 @@
 //! - fields that are not `Option` refuse an explicit `null` (`"names": null`, `"limit": null`), which
 //!   Go reads as unset;
 //! - `process.user` is required there, but neither in the schema nor by runc;
-//! - `"seccomp": {}` means "no filter" to runc and lacks `defaultAction` there.
+//! - `"seccomp": {}` means "no filter" to runc and lacks `defaultAction` there;
+//! - two scheduler flags have other names there than in the specification (`SCHED_RESET_ON_FORK`,
+//!   `SCHED_FLAG_D_L_OVERRUN`), and an empty list of processors is refused.
 //!
 //! Besides, a `pids.limit` of 0 is told from an absent one, see [`mod@pids`].
 //!
@@ -20,10 +22,9 @@
 //! - capability names are read in any case and with any number of `CAP_`, into an unordered set;
 //! - keys are matched exactly (Go ignores case), a duplicate key of a struct is an error, a duplicate
 //!   key of a map (`annotations`, `sysctl`) is not: the last one holds;
-//! - an array may stand for an object, its elements taken as the fields in order;
-//! - two scheduler flags have the wrong JSON names (`SCHED_RESET_ON_FORK`, `SCHED_FLAG_D_L_OVERRUN`),
-//!   and `execCPUAffinity.initial: ""` is refused.
+//! - an array may stand for an object, its elements taken as the fields in order.
 
+mod id_list;
 mod id_mapped;
 mod load;
 mod mount_options;
@@ -39,6 +40,7 @@ use oci_spec::runtime::Spec;
 
 use crate::error::Error;
 
+pub(crate) use id_list::bit_mask;
 pub(crate) use id_mapped::{IdMapped, Mapping, id_mapped};
 pub(crate) use load::load;
 pub use load::{load_process, load_profile, read_resources};

@@ -24,6 +24,8 @@ pub(super) fn repair(document: &mut Value, process: &str) -> Option<Vec<String>>
         process.insert("user".to_owned(), json!({}));
         changed = true;
     }
+    changed |= rename_scheduler_flags(process);
+    changed |= drop_empty_affinities(process);
     let dropped = drop_unknown_capabilities(process);
     if dropped.is_empty() {
         return changed.then(Vec::new);
@@ -67,6 +69,29 @@ fn drop_empty_seccomp(document: &mut Value) -> bool {
         action && rules.is_none_or(Vec::is_empty)
     });
     unset && linux.remove("seccomp").is_some()
+}
+
+/// From the specification's names to those that `oci_spec` derives from Rust's.
+fn rename_scheduler_flags(process: &mut Map<String, Value>) -> bool {
+    const NAMES: [(&str, &str); 2] = [
+        ("SCHED_FLAG_RESET_ON_FORK", "SCHED_RESET_ON_FORK"),
+        ("SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_D_L_OVERRUN"),
+    ];
+    let scheduler = process.get_mut("scheduler").and_then(Value::as_object_mut);
+    let flags = scheduler.and_then(|s| s.get_mut("flags")).and_then(Value::as_array_mut);
+    flags.into_iter().flatten().fold(false, |changed, flag| {
+        let found = NAMES.iter().find(|(name, _)| flag.as_str() == Some(name));
+        found.inspect(|(_, theirs)| *flag = json!(theirs)).is_some() || changed
+    })
+}
+
+fn drop_empty_affinities(process: &mut Map<String, Value>) -> bool {
+    let affinity = process.get_mut("execCPUAffinity").and_then(Value::as_object_mut);
+    affinity.is_some_and(|lists| {
+        let before = lists.len();
+        lists.retain(|_, list| list.as_str() != Some(""));
+        lists.len() != before
+    })
 }
 
 fn drop_unknown_capabilities(process: &mut Map<String, Value>) -> BTreeSet<String> {
@@ -173,6 +198,22 @@ mod tests {
             let mut document = json!({"linux": {"seccomp": seccomp}});
             assert!(!drop_empty_seccomp(&mut document), "{document}");
         }
+    }
+
+    #[test]
+    fn flags_of_the_scheduler_have_the_specifications_names() {
+        let flags = |names: Value| json!({"process": {"user": {}, "scheduler": {"flags": names}}});
+        let mut document = flags(json!(["SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM", 5]));
+        assert_eq!(repair(&mut document, "/process"), Some(vec![]));
+        assert_eq!(document, flags(json!(["SCHED_RESET_ON_FORK", "SCHED_FLAG_RECLAIM", 5])));
+    }
+
+    #[test]
+    fn an_empty_list_of_processors_is_an_unset_one() {
+        let mut document =
+            json!({"process": {"user": {}, "execCPUAffinity": {"initial": "", "final": "1"}}});
+        assert_eq!(repair(&mut document, "/process"), Some(vec![]));
+        assert_eq!(document["process"]["execCPUAffinity"], json!({"final": "1"}));
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Devices, propagation of the root, the cgroup path.
+//! Devices, propagation of the root, the cgroup path, personality, memory policy, labels of mounts.
 
 use std::path::{Component, Path};
 
-use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, MemoryPolicyModeType as Mode, Spec};
 
-use super::{Checked, HostLimits, absolute, c_string, linux_of, list, require, text};
-use crate::spec::clean;
+use super::{Checked, HostLimits, absolute, c_string, invalid, linux_of, list, require, text};
+use crate::spec::{bit_mask, clean};
 
 /// The kernel's `dev_t`: 12 bits of major, 20 of minor. Larger numbers would be cut, not refused.
 const MAJOR_MAX: i64 = (1 << 12) - 1;
@@ -65,6 +65,39 @@ pub(super) fn cgroups_path(spec: &Spec, _: &HostLimits) -> Checked {
     require(!climbs, field, || "must not have .. in it")
 }
 
+/// The specification has no flags yet; runc and crun ignore what is there.
+pub(super) fn personality(spec: &Spec, _: &HostLimits) -> Checked {
+    let personality = linux_of(spec).and_then(|linux| linux.personality().as_ref());
+    let flags = personality.map_or(&[][..], |personality| list(personality.flags()));
+    let field = || "linux.personality.flags[0]";
+    require(flags.is_empty(), field, || format!("unknown flag {:?}: there are none", flags.first()))
+}
+
+/// What the kernel would call EINVAL without a reason (set_mempolicy(2)).
+pub(super) fn memory_policy(spec: &Spec, _: &HostLimits) -> Checked {
+    let Some(policy) = linux_of(spec).and_then(|linux| linux.memory_policy().as_ref()) else {
+        return Ok(());
+    };
+    let field = || "linux.memoryPolicy.nodes";
+    let nodes = bit_mask(text(policy.nodes())).map_err(|problem| invalid(field(), problem))?;
+    match policy.mode() {
+        Mode::MpolDefault | Mode::MpolLocal => {
+            let problem = || format!("memory policy mode {} requires 0 nodes", policy.mode());
+            require(nodes.is_empty(), field, problem)
+        }
+        Mode::MpolPreferred => Ok(()),
+        mode => {
+            let problem = || format!("memory policy mode {mode} requires at least one node");
+            require(!nodes.is_empty(), field, problem)
+        }
+    }
+}
+
+pub(super) fn mount_label(spec: &Spec, _: &HostLimits) -> Checked {
+    let label = linux_of(spec).map_or("", |linux| text(linux.mount_label()));
+    c_string(label, || "linux.mountLabel")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::{accept, refuse};
@@ -121,5 +154,35 @@ mod tests {
         for (path, problem) in [("..", "must not"), ("/a/../b", "must not"), (r"/\u0000", "NUL")] {
             refuse(cgroups_path, &with(path), "linux.cgroupsPath", problem);
         }
+    }
+
+    #[test]
+    fn personalities_have_no_flags() {
+        let json = |flags: &str| {
+            format!(r#"{{"linux": {{"personality": {{"domain": "LINUX32", "flags": {flags}}}}}}}"#)
+        };
+        accept(personality, &json("[]"));
+        accept(personality, &json("null"));
+        refuse(personality, &json(r#"["X"]"#), "linux.personality.flags[0]", "unknown flag");
+    }
+
+    #[test]
+    fn memory_policies_have_the_nodes_of_their_mode() {
+        let json = |mode: &str, nodes: &str| {
+            let policy = format!(r#"{{"mode": "MPOL_{mode}", "nodes": "{nodes}"}}"#);
+            format!(r#"{{"linux": {{"memoryPolicy": {policy}}}}}"#)
+        };
+        let field = "linux.memoryPolicy.nodes";
+        for (mode, nodes) in [("DEFAULT", ""), ("LOCAL", ""), ("PREFERRED", ""), ("BIND", "0-3,7")]
+        {
+            accept(memory_policy, &json(mode, nodes));
+        }
+        for mode in ["DEFAULT", "LOCAL"] {
+            refuse(memory_policy, &json(mode, "0"), field, "requires 0 nodes");
+        }
+        for mode in ["BIND", "INTERLEAVE", "PREFERRED_MANY", "WEIGHTED_INTERLEAVE"] {
+            refuse(memory_policy, &json(mode, ""), field, "at least one node");
+        }
+        refuse(memory_policy, &json("BIND", "0-"), field, "not a number");
     }
 }

@@ -28,9 +28,6 @@ pub(super) fn spec_process(spec: &Spec, _: &HostLimits) -> Checked {
 
 pub(super) fn process(process: &Process) -> Checked {
     refuse(&[
-        ("scheduler", process.scheduler().is_some()),
-        ("ioPriority", process.io_priority().is_some()),
-        ("execCPUAffinity", process.exec_cpu_affinity().is_some()),
         ("apparmorProfile", !text(process.apparmor_profile()).is_empty()),
         ("selinuxLabel", !text(process.selinux_label()).is_empty()),
     ])
@@ -53,10 +50,8 @@ pub(super) fn linux(spec: &Spec, _: &HostLimits) -> Checked {
         "linux",
         &[
             ("intelRdt", linux.intel_rdt().is_some()),
-            ("memoryPolicy", linux.memory_policy().is_some()),
             ("netDevices", net_devices),
             ("mountLabel", !text(linux.mount_label()).is_empty()),
-            ("personality", linux.personality().is_some()),
             ("timeOffsets", time_offsets),
         ],
     )

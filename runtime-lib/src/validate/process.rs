@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{LinuxSchedulerPolicy as Policy, Process, Spec};
 
-use super::{Checked, HostLimits, c_string, ids, list, require};
+use super::{Checked, HostLimits, c_string, ids, invalid, list, require, text};
+use crate::spec::bit_mask;
 
 pub(super) type ProcessCheck = fn(&Process, &Spec, &HostLimits) -> Checked;
 
@@ -15,6 +16,10 @@ pub(super) const CHECKS: &[(&str, ProcessCheck)] = &[
     ("rlimits", rlimits),
     ("oom score", oom_score_adj),
     ("console size", console_size),
+    ("scheduler", scheduler),
+    ("I/O priority", io_priority),
+    ("CPU affinity", cpu_affinity),
+    ("labels", labels),
     ("ids", ids::process),
 ];
 
@@ -85,6 +90,55 @@ fn console_size(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
         let field = || format!("consoleSize.{name}");
         require(u16::try_from(n).is_ok(), field, || format!("must be below 65536, is {n}"))
     })
+}
+
+/// What the kernel would ignore, or call EINVAL without a reason. The words are runc's.
+fn scheduler(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
+    let Some(scheduler) = process.scheduler() else { return Ok(()) };
+    let (policy, nice) = (*scheduler.policy(), scheduler.nice().unwrap_or(0));
+    let priority = scheduler.priority().unwrap_or(0);
+    let fair = matches!(policy, Policy::SchedOther | Policy::SchedBatch);
+    let realtime = matches!(policy, Policy::SchedFifo | Policy::SchedRr);
+    let times = [scheduler.runtime(), scheduler.deadline(), scheduler.period()];
+    let timed = times.iter().any(|time| time.unwrap_or(0) != 0);
+    require(
+        !fair || (-20..=19).contains(&nice),
+        || "scheduler.nice",
+        || format!("invalid scheduler.nice: {nice} when scheduler.policy is {policy}"),
+    )?;
+    require(
+        priority == 0 || realtime,
+        || "scheduler.priority",
+        || "scheduler.priority can only be specified for SchedFIFO or SchedRR policy",
+    )?;
+    let not_negative = || format!("must not be negative, is {priority}");
+    require(priority >= 0, || "scheduler.priority", not_negative)?;
+    require(
+        !timed || policy == Policy::SchedDeadline,
+        || "scheduler",
+        || "scheduler runtime/deadline/period can only be specified for SchedDeadline policy",
+    )
+}
+
+fn io_priority(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
+    let priority = process.io_priority().as_ref().map_or(0, |io| io.priority());
+    let known = (0..=7).contains(&priority);
+    require(known, || "ioPriority.priority", || format!("invalid ioPriority.Priority: {priority}"))
+}
+
+fn cpu_affinity(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
+    let Some(affinity) = process.exec_cpu_affinity() else { return Ok(()) };
+    let check = |name, cpus| {
+        let field = format!("execCPUAffinity.{name}");
+        bit_mask(text(cpus)).map(drop).map_err(|problem| invalid(field, problem))
+    };
+    check("initial", affinity.initial())?;
+    check("final", affinity.cpu_affinity_final())
+}
+
+fn labels(process: &Process, _: &Spec, _: &HostLimits) -> Checked {
+    c_string(text(process.apparmor_profile()), || "apparmorProfile")?;
+    c_string(text(process.selinux_label()), || "selinuxLabel")
 }
 
 #[cfg(test)]
@@ -163,6 +217,59 @@ mod tests {
         for score in [-1001, 1001, i32::MAX] {
             let json = with(&format!(r#", "oomScoreAdj": {score}"#));
             refuse(check, &json, "process.oomScoreAdj", "from -1000 to 1000");
+        }
+    }
+
+    #[test]
+    fn scheduling_has_what_its_policy_knows() {
+        let scheduler = |fields: &str| with(&format!(r#", "scheduler": {{{fields}}}"#));
+        for fields in [
+            r#""policy": "SCHED_BATCH", "nice": -20, "flags": ["SCHED_FLAG_RESET_ON_FORK"]"#,
+            r#""policy": "SCHED_OTHER", "nice": 19"#,
+            r#""policy": "SCHED_FIFO", "priority": 99"#,
+            r#""policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 3"#,
+        ] {
+            accept(check, &scheduler(fields));
+        }
+        let nice = scheduler(r#""policy": "SCHED_OTHER", "nice": 20"#);
+        let words = "invalid scheduler.nice: 20 when scheduler.policy is SCHED_OTHER";
+        refuse(check, &nice, "process.scheduler.nice", words);
+        let priority = scheduler(r#""policy": "SCHED_OTHER", "priority": 1"#);
+        refuse(check, &priority, "process.scheduler.priority", "SchedFIFO or SchedRR");
+        let negative = scheduler(r#""policy": "SCHED_RR", "priority": -1"#);
+        refuse(check, &negative, "process.scheduler.priority", "negative");
+        let timed = scheduler(r#""policy": "SCHED_RR", "runtime": 1"#);
+        refuse(check, &timed, "process.scheduler", "SchedDeadline");
+    }
+
+    #[test]
+    fn io_priorities_have_eight_levels() {
+        let io = |priority: i64| {
+            with(&format!(
+                r#", "ioPriority": {{"class": "IOPRIO_CLASS_BE", "priority": {priority}}}"#
+            ))
+        };
+        accept(check, &io(0));
+        accept(check, &io(7));
+        for priority in [-1, 8, i64::MAX] {
+            refuse(check, &io(priority), "process.ioPriority.priority", "invalid ioPriority");
+        }
+    }
+
+    #[test]
+    fn affinities_are_lists_of_processors() {
+        let affinity = |fields: &str| with(&format!(r#", "execCPUAffinity": {{{fields}}}"#));
+        accept(check, &affinity(r#""initial": "", "final": "0-3,7""#));
+        let field = "process.execCPUAffinity.final";
+        refuse(check, &affinity(r#""final": "3-1""#), field, "invalid range");
+        refuse(check, &affinity(r#""final": "70000""#), field, "larger than");
+    }
+
+    #[test]
+    fn labels_are_c_strings() {
+        for field in ["apparmorProfile", "selinuxLabel"] {
+            let json = with(&format!(r#", "{field}": "a\u0000""#));
+            refuse(check, &json, &format!("process.{field}"), "NUL");
         }
     }
 }

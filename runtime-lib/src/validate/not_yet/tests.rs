@@ -7,13 +7,9 @@ fn process_settings() {
     let nothing =
         r#""apparmorProfile": "", "selinuxLabel": "", "scheduler": null, "ioPriority": null"#;
     accept(spec_process, &with(nothing));
-    for (field, value) in [
-        ("scheduler", r#"{"policy": "SCHED_OTHER"}"#),
-        ("ioPriority", r#"{"class": "IOPRIO_CLASS_IDLE", "priority": 0}"#),
-        ("execCPUAffinity", r#"{"initial": "0-3"}"#),
-        ("apparmorProfile", r#""docker-default""#),
-        ("selinuxLabel", r#""u:r:t:s0""#),
-    ] {
+    for (field, value) in
+        [("apparmorProfile", r#""docker-default""#), ("selinuxLabel", r#""u:r:t:s0""#)]
+    {
         let json = with(&format!(r#""{field}": {value}"#));
         refuse(spec_process, &json, &format!("process.{field}"));
     }
@@ -42,10 +38,8 @@ fn linux_settings() {
     }
     for (field, value) in [
         ("intelRdt", "{}"),
-        ("memoryPolicy", r#"{"mode": "MPOL_DEFAULT"}"#),
         ("netDevices", r#"{"eth0": {}}"#),
         ("mountLabel", r#""u:r:t:s0""#),
-        ("personality", r#"{"domain": "LINUX"}"#),
         ("timeOffsets", r#"{"boottime": {"secs": 1}}"#),
     ] {
         refuse(linux, &with(&format!(r#""{field}": {value}"#)), &format!("linux.{field}"));
