@@ -221,6 +221,11 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc, Crun],
         "ignores linux.memoryPolicy, which is newer than this version",
     ),
+    differ(
+        "time-offsets",
+        &[Runc, Crun],
+        "has no time namespaces in this version (runc), dies of them or leaves the clocks alone",
+    ),
     // Configuration
     differ("invalid-version", &[Runc], "does not look at ociVersion"),
     differ("relative-cwd", &[Crun], "takes a relative cwd; the specification wants it absolute"),

@@ -107,6 +107,10 @@ fn missing(need: &str) -> Option<String> {
                 std::fs::read_to_string("/proc/sys/user/max_user_namespaces").unwrap_or_default();
             unless(max.trim() != "0", "user.max_user_namespaces is 0")
         }
+        "timens" => unless(
+            std::path::Path::new("/proc/self/timens_offsets").exists(),
+            "the kernel has no time namespaces",
+        ),
         "two-cpus" => {
             let cpus = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0));
             let first = |cpu| cpus.as_ref().is_ok_and(|set| set.is_set(cpu).unwrap_or(false));

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bundles;
 mod caps;
+mod clocks;
 mod concurrency;
 mod devices;
 mod engines_docker;

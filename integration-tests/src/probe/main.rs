@@ -35,6 +35,7 @@ const USAGE: &str = "probe COMMAND
   mount SOURCE TARGET TYPE
   umount PATH
   call native|x32|int80 NUMBER ARG...  a system call: its result or errno
+  clocks               JSON: monotonic, boottime and /proc/uptime, in seconds
   scheduling           JSON: scheduling, I/O priority, affinity, memory policy and machine of this process
   terminal             JSON: the terminal of this process and its streams
   winch                print the size of the terminal, and again after every SIGWINCH
@@ -64,6 +65,7 @@ fn run(words: &[&str]) -> u8 {
             .map(run)
             .fold(0, |first, s| if first == 0 { s } else { first }),
         ["report"] => print(&report::report()),
+        ["clocks"] => print(&procfs::clocks()),
         ["scheduling"] => print(&scheduling::report()),
         ["terminal"] => print(&terminal::report()),
         ["winch"] => terminal::winch(),

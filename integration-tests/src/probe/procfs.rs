@@ -69,6 +69,19 @@ pub fn fds() -> Value {
     json!(map)
 }
 
+/// The clocks that a time namespace shifts, in seconds.
+pub fn clocks() -> Value {
+    use nix::time::{ClockId, clock_gettime};
+    let seconds = |clock| clock_gettime(clock).ok().map(|time| time.tv_sec());
+    let uptime = read("/proc/uptime");
+    let uptime = uptime.as_deref().and_then(|text| text.split('.').next()?.parse::<i64>().ok());
+    json!({
+        "monotonic": seconds(ClockId::CLOCK_MONOTONIC),
+        "boottime": seconds(ClockId::CLOCK_BOOTTIME),
+        "uptime": uptime,
+    })
+}
+
 /// `/proc/self/mountinfo`, parsed.
 pub fn mounts() -> Option<Vec<Value>> {
     Some(read("/proc/self/mountinfo")?.lines().filter_map(mount).collect())

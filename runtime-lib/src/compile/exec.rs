@@ -10,9 +10,7 @@ use super::Pinned;
 use super::affinity;
 use super::cgroup::{self, CgroupShape};
 use super::credentials::Setgroups;
-use super::namespaces::{
-    self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Namespaces,
-};
+use super::namespaces::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Namespaces};
 use super::process::{self, Dumpable, User};
 use super::seccomp;
 use super::terminal::{self, Foreground};
@@ -130,7 +128,7 @@ fn enter(
         let reason = "a container without its own mount namespace cannot be entered";
         return Err(Error::unsupported("linux.namespaces", reason));
     }
-    let stage_needed = flags & (CLONE_NEWPID | CLONE_NEWTIME) != 0;
+    let stage_needed = flags & CLONE_NEWPID != 0;
     let into_cgroup = exec.is_some_and(|request| request.cgroup.into_cgroup);
     plan.runtime(RuntimeStep::Launch { flags: 0, into_cgroup });
     let oom_score_adj = exec.and_then(|request| request.process.oom_score_adj());

@@ -5,6 +5,7 @@
 
 mod affinity;
 mod cgroup;
+mod clocks;
 mod credentials;
 mod detached;
 mod devices;
@@ -136,6 +137,8 @@ impl Compiler<'_> {
             self.plan.origin("linux.namespaces");
             namespaces::clone(&mut self.plan, new, Some(self.request.cgroup));
         }
+        // Before the maps, as long as an ordinary user's runtime may write to files in /proc/PID.
+        clocks::enter(&mut self.plan, self.request.spec, &self.namespaces);
         namespaces::become_root(&mut self.plan, self.request.spec, self.request.host);
         namespaces::unshare_cgroup(&mut self.plan, &self.namespaces);
     }

@@ -73,17 +73,17 @@ impl<'a> Namespaces<'a> {
         self.joined.iter().fold(self.new, |all, (flag, _)| all | flag)
     }
 
-    /// For clone3. The cgroup namespace comes later, see [`unshare_cgroup`].
+    /// For clone3. Two come later, see [`unshare_cgroup`] and [`super::clocks`].
     pub fn new_flags(&self) -> u64 {
-        self.new & !CLONE_NEWCGROUP
+        self.new & !(CLONE_NEWCGROUP | CLONE_NEWTIME)
     }
 
     /// An exec in a new user namespace would lose all capabilities, for its ids are not mapped yet
-    /// (user_namespaces(7)); a joined pid or time namespace only holds children. In both cases the
-    /// executor starts outside and clones itself. It keeps the runtime's user namespace as the owner
+    /// (user_namespaces(7)); a joined pid namespace only holds children. In both cases the executor
+    /// starts outside and clones itself. It keeps the runtime's user namespace as the owner
     /// of its memory, so that nobody inside may ptrace it (ptrace(2), PR_SET_DUMPABLE).
     pub fn needs_stage(&self) -> bool {
-        self.has(CLONE_NEWUSER) || self.joins(CLONE_NEWPID) || self.joins(CLONE_NEWTIME)
+        self.has(CLONE_NEWUSER) || self.joins(CLONE_NEWPID)
     }
 }
 

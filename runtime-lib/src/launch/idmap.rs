@@ -1,34 +1,24 @@
 //! Writes the uid and gid maps of a new user namespace (user_namespaces(7)).
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
 use std::process::Command;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::Mode;
 
+use super::Child;
+use super::procfiles::ProcFiles;
 use crate::error::{Error, Result};
-use crate::fdio;
 use crate::plan::{IdMap, IdMaps, MapMethod};
-use crate::signal::{self, Signal};
 
-/// `pid` is our child, which waits; `owner` is the part of the config that has the mappings. Should it have died and been reaped by somebody else, its pid may
-/// be another process's: the pidfd tells.
-pub(super) fn write(pid: i32, pidfd: BorrowedFd<'_>, maps: &IdMaps, owner: &str) -> Result<()> {
+/// The child waits for them; `owner` is the part of the config that has the mappings.
+pub(super) fn write(child: &Child, maps: &IdMaps, owner: &str) -> Result<()> {
     let uids = format!("{owner}.uidMappings");
     let gids = format!("{owner}.gidMappings");
-    let dir = PathBuf::from(format!("/proc/{pid}"));
-    let files = File::open(&dir).map_err(|e| Error::io("open", &dir, &e))?;
-    if signal::send(pidfd, Signal::PROBE).is_err() {
-        return Err(Error::ExecutorDied("is gone before its ids were mapped".into()));
-    }
+    let files = ProcFiles::of(child)?;
     match maps.method {
         MapMethod::Helpers => {
-            helper("newuidmap", &uids, pid, &maps.uid)?;
-            helper("newgidmap", &gids, pid, &maps.gid)
+            helper("newuidmap", &uids, child.pid, &maps.uid)?;
+            helper("newgidmap", &gids, child.pid, &maps.gid)
         }
         method => {
             if method == MapMethod::DirectWithoutSetgroups {
@@ -47,12 +37,8 @@ fn lines(maps: &[IdMap]) -> String {
     })
 }
 
-/// Below the directory that was opened, which stays the same process's.
-fn write_file(dir: &File, name: &str, field: &str, content: &str) -> Result<()> {
-    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-    let file = openat(dir, name, flags, Mode::empty());
-    let written = file.and_then(|file| fdio::write_once(file.as_fd(), content.as_bytes()));
-    written.map_err(|errno| {
+fn write_file(files: &ProcFiles, name: &str, field: &str, content: &str) -> Result<()> {
+    files.write(name, content).map_err(|errno| {
         Error::system("write", format!("{field}: {name}"), errno)
             .with_hint("do the ranges overlap, or name ids that are not mapped here?")
     })

@@ -1,12 +1,14 @@
 //! Carries out a prepared plan: starts the executor and walks the runtime's own lane beside it.
 
 mod birth;
+mod clocks;
 mod clone;
 mod end;
 mod hook;
 mod idmap;
 mod listener;
 mod priority;
+mod procfiles;
 mod reaped;
 mod rlimit;
 mod userns;
@@ -101,7 +103,7 @@ impl Lane for NoLane {
 
 /// Carries out the plan to its end. The result is the container's init, or the process of an exec.
 pub(crate) fn launch(plan: &Plan, prepared: Prepared, lane: &mut dyn Lane) -> Result<Child> {
-    let mut drive = Drive { plan, control: None, child: None, lane };
+    let mut drive = Drive::new(plan, lane);
     let mut prepared = Some(prepared);
     for step in &plan.runtime {
         match step {
@@ -123,7 +125,11 @@ struct Drive<'a> {
     lane: &'a mut dyn Lane,
 }
 
-impl Drive<'_> {
+impl<'a> Drive<'a> {
+    fn new(plan: &'a Plan, lane: &'a mut dyn Lane) -> Self {
+        Self { plan, control: None, child: None, lane }
+    }
+
     fn start(&mut self, namespaces: u64, prepared: Prepared) -> Result<()> {
         let fds = prepared.numbers();
         let encoded = self.plan.encode(&fds);
@@ -162,10 +168,8 @@ impl Drive<'_> {
                     done => done.map_err(|e| Error::system("write a pid to", path.display(), e)),
                 }
             }
-            RuntimeStep::WriteIdMaps(maps) => {
-                let child = self.child()?;
-                idmap::write(child.pid, child.pidfd().ok_or_else(gone)?, maps, "linux")
-            }
+            RuntimeStep::WriteClockOffsets(offsets) => clocks::write(self.child()?, offsets),
+            RuntimeStep::WriteIdMaps(maps) => idmap::write(self.child()?, maps, "linux"),
             RuntimeStep::StartUnit { .. } => {
                 let child = self.child.as_ref().ok_or_else(gone)?;
                 self.lane.start_unit(child)

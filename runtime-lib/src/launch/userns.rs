@@ -2,15 +2,16 @@
 //! MOUNT_ATTR_IDMAP), and one comes to be with a process only: an executor that does nothing but wait.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::os::fd::OwnedFd;
 
-use super::{Drive, NoLane, gone};
+use nix::fcntl::OFlag;
+
+use super::procfiles::ProcFiles;
+use super::{Drive, NoLane};
 use crate::error::{Error, Result};
-use crate::plan::op::{Op, signal as meeting};
-use crate::plan::{Builder, IdMaps, Plan, RuntimeStep, Source};
+use crate::plan::op::signal as meeting;
+use crate::plan::{Builder, IdMaps, Plan, Source};
 use crate::prepare::{Prepare, prepare};
-use crate::signal::{self, Signal};
 
 /// One for every such input of the plan, in their order. They live as long as their descriptors and
 /// the mounts do.
@@ -28,27 +29,19 @@ pub(crate) fn user_namespaces(plan: &Plan) -> Result<VecDeque<OwnedFd>> {
 fn user_namespace(maps: &IdMaps, origin: &str) -> Result<OwnedFd> {
     const CLONE_NEWUSER: u64 = 0x1000_0000;
     let plan = waiting()?;
-    let mut drive = Drive { plan: &plan, control: None, child: None, lane: &mut NoLane };
+    let mut lane = NoLane;
+    let mut drive = Drive::new(&plan, &mut lane);
     drive.start(CLONE_NEWUSER, prepare(&plan, Prepare::default())?)?;
     drive.await_signal(meeting::MAPS)?;
     let child = drive.child()?;
-    let pidfd = child.pidfd().ok_or_else(gone)?;
-    super::idmap::write(child.pid, pidfd, maps, origin)?;
-    let path = format!("/proc/{}/ns/user", child.pid);
-    let namespace = File::open(&path).map_err(|e| Error::io("open", &path, &e))?;
-    // Should somebody have killed and reaped it, the pid may have been another's.
-    if signal::send(pidfd, Signal::PROBE).is_err() {
-        return Err(Error::ExecutorDied("is gone before its namespace was opened".into()));
-    }
-    Ok(namespace.into())
+    super::idmap::write(child, maps, origin)?;
+    let namespace = ProcFiles::of(child)?.open("ns/user", OFlag::O_RDONLY);
+    namespace.map(OwnedFd::from).map_err(|e| Error::system("open", "user namespace", e))
 }
 
 /// The answer never comes.
 fn waiting() -> Result<Plan> {
     let mut plan = Builder::new();
-    plan.push(Op::Signal { number: meeting::MAPS });
-    plan.push(Op::Wait { number: meeting::MAPS });
-    plan.runtime(RuntimeStep::Await(meeting::MAPS));
-    plan.runtime(RuntimeStep::Answer(meeting::MAPS));
+    plan.meet(meeting::MAPS, []);
     plan.finish()
 }

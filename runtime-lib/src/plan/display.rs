@@ -125,6 +125,12 @@ impl fmt::Display for RuntimeText<'_> {
                 let skip = if *dispensable { " on EPERM|EACCES|EROFS: skip" } else { "" };
                 write!(f, "join {}{skip}", path.display())
             }
+            RuntimeStep::WriteClockOffsets(offsets) => {
+                f.write_str("write_clock_offsets")?;
+                offsets.iter().try_for_each(|offset| {
+                    write!(f, " {}={}.{:09}", offset.clock, offset.secs, offset.nanosecs)
+                })
+            }
             RuntimeStep::WriteIdMaps(maps) => {
                 write!(f, "write_id_maps {maps}")
             }

@@ -87,6 +87,8 @@ pub(crate) enum RuntimeStep {
     StartUnit { name: String, slice: String },
     /// systemd moves the process of an exec into the unit, where the caller may not.
     AttachToUnit { name: String },
+    /// /proc/PID/timens_offsets.
+    WriteClockOffsets(Vec<ClockOffset>),
     /// /proc/PID/{uid_map,gid_map,setgroups}.
     WriteIdMaps(IdMaps),
     /// Runs the hooks of one kind, in the runtime's or the container's namespaces.
@@ -103,6 +105,15 @@ pub(crate) enum RuntimeStep {
     SendListener,
     /// Waits until the control socket closes, which is a successful exec, or for a failure.
     AwaitExec,
+}
+
+/// How far a clock of a time namespace is ahead of the host's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClockOffset {
+    /// `monotonic` or `boottime`.
+    pub clock: String,
+    pub secs: i64,
+    pub nanosecs: u32,
 }
 
 /// What sched_setattr(2) is given.
