@@ -226,6 +226,11 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc, Crun],
         "has no time namespaces in this version (runc), dies of them or leaves the clocks alone",
     ),
+    differ(
+        "net-devices",
+        &[Runc, Crun],
+        "ignores linux.netDevices, which is newer than this version",
+    ),
     // Configuration
     differ("invalid-version", &[Runc], "does not look at ociVersion"),
     differ("relative-cwd", &[Crun], "takes a relative cwd; the specification wants it absolute"),

@@ -116,6 +116,11 @@ fn missing(need: &str) -> Option<String> {
             let first = |cpu| cpus.as_ref().is_ok_and(|set| set.is_set(cpu).unwrap_or(false));
             unless(first(0) && first(1), "processors 0 and 1 are not both there to run on")
         }
+        "veth" => on_path("ip").or_else(|| {
+            let script = "ip link add host0 type veth peer name peer0";
+            let made = crate::Cmd::new("unshare").args(["-n", "sh", "-c", script]).run();
+            unless(made.status == 0, "the kernel makes no veth pair")
+        }),
         "runc" | "crun" | "busybox" | "strace" | "ps" => on_path(need),
         _ => panic!("unknown need {need:?}"),
     }

@@ -26,6 +26,7 @@ mod mounts_options;
 mod mounts_tmpfs;
 mod namespaces;
 mod needs;
+mod net_devices;
 mod not_yet;
 mod pause;
 mod pid_file;

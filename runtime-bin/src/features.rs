@@ -188,7 +188,7 @@ impl Linux {
                 flags: &MEMORY_POLICY_FLAGS,
             },
             mount_extensions: MountExtensions { idmap: Switch { enabled: true } },
-            net_devices: off(),
+            net_devices: Switch { enabled: true },
         }
     }
 }

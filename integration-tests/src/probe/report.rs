@@ -52,6 +52,7 @@ pub fn report() -> Value {
         "timerslack": nix::sys::prctl::get_timerslack().ok(),
         "dev": dev::list("/dev"),
         "interfaces": interfaces(),
+        "addresses": addresses(),
         "root": dev::list("/").map(|l| l.as_object().map(|o| o.keys().cloned().collect::<Vec<_>>())),
     })
 }
@@ -109,4 +110,17 @@ fn interfaces() -> Option<BTreeMap<String, bool>> {
         list.map(|i| (i.interface_name, i.flags.contains(nix::net::if_::InterfaceFlags::IFF_UP)))
             .collect(),
     )
+}
+
+/// Interface name -> its IP addresses, sorted.
+fn addresses() -> Option<BTreeMap<String, Vec<String>>> {
+    let mut map = BTreeMap::<String, Vec<String>>::new();
+    for interface in nix::ifaddrs::getifaddrs().ok()? {
+        let Some(address) = interface.address else { continue };
+        let v4 = address.as_sockaddr_in().map(|a| a.ip().to_string());
+        let v6 = address.as_sockaddr_in6().map(|a| a.ip().to_string());
+        map.entry(interface.interface_name).or_default().extend(v4.or(v6));
+    }
+    map.values_mut().for_each(|list| list.sort());
+    Some(map)
 }

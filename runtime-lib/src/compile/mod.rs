@@ -15,6 +15,7 @@ mod limits;
 mod masks;
 mod mounts;
 mod namespaces;
+mod network;
 mod process;
 mod rootfs;
 mod seccomp;
@@ -146,6 +147,7 @@ impl Compiler<'_> {
     fn init(&mut self, pinned: &mut Pinned, entries: Vec<Entry<'_>>) -> Result<()> {
         process::session_keyring(&mut self.plan, self.request.keyring.as_deref());
         namespaces::settle(&mut self.plan, self.request.spec, &self.namespaces);
+        network::devices(&mut self.plan, self.request.spec);
         rootfs::prepare(self)?;
         let read_only = mounts::mount_all(self, entries)?;
         devices::populate(self)?;

@@ -7,6 +7,8 @@ mod end;
 mod hook;
 mod idmap;
 mod listener;
+mod netlink;
+mod network;
 mod priority;
 mod procfiles;
 mod reaped;
@@ -115,19 +117,24 @@ pub(crate) fn launch(plan: &Plan, prepared: Prepared, lane: &mut dyn Lane) -> Re
             other => drive.step(other)?,
         }
     }
-    drive.child.take().ok_or_else(|| Error::ExecutorDied("was never started".into()))
+    if let Some(moved) = drive.moved.take() {
+        moved.stay();
+    }
+    drive.child.take().ok_or_else(gone)
 }
 
 struct Drive<'a> {
     plan: &'a Plan,
     control: Option<OwnedFd>,
     child: Option<Child>,
+    /// Interfaces that the container has got: they come back if it fails after all.
+    moved: Option<network::Moved>,
     lane: &'a mut dyn Lane,
 }
 
 impl<'a> Drive<'a> {
     fn new(plan: &'a Plan, lane: &'a mut dyn Lane) -> Self {
-        Self { plan, control: None, child: None, lane }
+        Self { plan, control: None, child: None, moved: None, lane }
     }
 
     fn start(&mut self, namespaces: u64, prepared: Prepared) -> Result<()> {
@@ -167,6 +174,10 @@ impl<'a> Drive<'a> {
                     Err(Errno::EPERM | Errno::EACCES | Errno::EROFS) if *dispensable => Ok(()),
                     done => done.map_err(|e| Error::system("write a pid to", path.display(), e)),
                 }
+            }
+            RuntimeStep::MoveInterfaces(devices) => {
+                self.moved = Some(network::move_in(self.child()?, devices)?);
+                Ok(())
             }
             RuntimeStep::WriteClockOffsets(offsets) => clocks::write(self.child()?, offsets),
             RuntimeStep::WriteIdMaps(maps) => idmap::write(self.child()?, maps, "linux"),

@@ -26,6 +26,13 @@ pub(super) fn refuse_changes(spec: &Spec) -> Result<()> {
     of(LinuxNamespaceType::Network, "net", &["net."])?;
     of(LinuxNamespaceType::Ipc, "ipc", &["kernel.", "fs.mqueue."])?;
     of(LinuxNamespaceType::Uts, "uts", &["kernel.hostname", "kernel.domainname"])?;
+    let devices = spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref());
+    if devices.is_some_and(|devices| !devices.is_empty())
+        && is_own(spec, LinuxNamespaceType::Network, "net")
+    {
+        let reason = "the container's network namespace is the runtime's own";
+        return Err(Error::unsupported("linux.netDevices", reason));
+    }
     if is_own(spec, LinuxNamespaceType::Mount, "mnt") {
         let reason = "is the runtime's own mount namespace: it would be changed for everyone in it";
         return Err(Error::unsupported("linux.namespaces (mount)", reason));

@@ -125,6 +125,10 @@ impl fmt::Display for RuntimeText<'_> {
                 let skip = if *dispensable { " on EPERM|EACCES|EROFS: skip" } else { "" };
                 write!(f, "join {}{skip}", path.display())
             }
+            RuntimeStep::MoveInterfaces(devices) => {
+                f.write_str("move_interfaces")?;
+                devices.iter().try_for_each(|device| write!(f, " {}={}", device.name, device.host))
+            }
             RuntimeStep::WriteClockOffsets(offsets) => {
                 f.write_str("write_clock_offsets")?;
                 offsets.iter().try_for_each(|offset| {

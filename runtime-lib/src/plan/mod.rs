@@ -91,6 +91,8 @@ pub(crate) enum RuntimeStep {
     WriteClockOffsets(Vec<ClockOffset>),
     /// /proc/PID/{uid_map,gid_map,setgroups}.
     WriteIdMaps(IdMaps),
+    /// Network interfaces of the runtime's namespace go to the init's.
+    MoveInterfaces(Vec<NetDevice>),
     /// Runs the hooks of one kind, in the runtime's or the container's namespaces.
     Hooks(HookKind),
     /// prlimit on the init: raising needs the runtime's privileges.
@@ -114,6 +116,14 @@ pub(crate) struct ClockOffset {
     pub clock: String,
     pub secs: i64,
     pub nanosecs: u32,
+}
+
+/// A network interface, and what it is called in the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NetDevice {
+    pub host: String,
+    /// `%d` in it is a number of the runtime's choice.
+    pub name: String,
 }
 
 /// What sched_setattr(2) is given.

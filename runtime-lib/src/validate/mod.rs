@@ -15,6 +15,7 @@ mod linux;
 mod mount_extensions;
 mod mounts;
 mod namespaces;
+mod network;
 mod not_yet;
 mod process;
 mod sysctl;
@@ -68,6 +69,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("devices", linux::devices),
     ("rootfs propagation", linux::rootfs_propagation),
     ("cgroup path", linux::cgroups_path),
+    ("network devices", network::devices),
     ("personality", linux::personality),
     ("memory policy", linux::memory_policy),
     ("mount label", linux::mount_label),

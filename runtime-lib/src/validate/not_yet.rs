@@ -44,12 +44,10 @@ pub(super) fn mounts(spec: &Spec, _: &HostLimits) -> Checked {
 
 pub(super) fn linux(spec: &Spec, _: &HostLimits) -> Checked {
     let Some(linux) = linux_of(spec) else { return Ok(()) };
-    let net_devices = linux.net_devices().as_ref().is_some_and(|map| !map.is_empty());
     refuse_within(
         "linux",
         &[
             ("intelRdt", linux.intel_rdt().is_some()),
-            ("netDevices", net_devices),
             ("mountLabel", !text(linux.mount_label()).is_empty()),
         ],
     )

@@ -31,14 +31,12 @@ fn mount_settings() {
 fn linux_settings() {
     let with = |fields: &str| format!(r#"{{"linux": {{{fields}}}}}"#);
     for fields in [
-        r#""netDevices": {}, "mountLabel": "", "seccomp": {}"#,
+        r#""mountLabel": "", "seccomp": {}"#,
         r#""seccomp": null, "intelRdt": null, "resources": {"devices": [{"allow": false}]}"#,
     ] {
         accept(linux, &with(fields));
     }
-    for (field, value) in
-        [("intelRdt", "{}"), ("netDevices", r#"{"eth0": {}}"#), ("mountLabel", r#""u:r:t:s0""#)]
-    {
+    for (field, value) in [("intelRdt", "{}"), ("mountLabel", r#""u:r:t:s0""#)] {
         refuse(linux, &with(&format!(r#""{field}": {value}"#)), &format!("linux.{field}"));
     }
     refuse(vm, r#"{"vm": {"kernel": {"path": "/k"}}}"#, "vm");
