@@ -111,6 +111,12 @@ fn missing(need: &str) -> Option<String> {
             std::path::Path::new("/proc/self/timens_offsets").exists(),
             "the kernel has no time namespaces",
         ),
+        "apparmor" => {
+            unless(apparmor(), "AppArmor is not at work").or_else(|| on_path("apparmor_parser"))
+        }
+        "no-apparmor" => unless(!apparmor(), "AppArmor is at work"),
+        "selinux" => unless(selinux(), "SELinux is not at work"),
+        "no-selinux" => unless(!selinux(), "SELinux is at work"),
         "two-cpus" => {
             let cpus = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0));
             let first = |cpu| cpus.as_ref().is_ok_and(|set| set.is_set(cpu).unwrap_or(false));
@@ -168,4 +174,13 @@ pub fn kernel() -> (u32, u32) {
     let release = name.release().to_string_lossy().into_owned();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+fn apparmor() -> bool {
+    let enabled = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+    enabled.is_ok_and(|text| text.trim() == "Y")
+}
+
+fn selinux() -> bool {
+    std::path::Path::new("/sys/fs/selinux/enforce").exists()
 }

@@ -17,6 +17,7 @@ mod ids;
 mod kill;
 mod lifecycle;
 mod list;
+mod lsm;
 mod masks;
 mod mount_paths;
 mod mounts;

@@ -31,7 +31,7 @@ fn plan_hides_the_values_of_the_environment() {
 fn settings_of_later_versions_are_refused_by_name() {
     require!("container", "teu");
     let cases: [(&str, Value, &str); 1] =
-        [("/process/apparmorProfile", json!("docker-default"), "apparmorProfile")];
+        [("/linux/intelRdt", json!({ "closID": "guaranteed" }), "intelRdt")];
     for (pointer, value, name) in cases {
         let mut b = Bundle::new();
         b.set(pointer, value);

@@ -167,7 +167,7 @@ impl Features {
 
 impl Linux {
     fn of_this_version() -> Self {
-        let off = || Switch { enabled: false };
+        let (on, off) = (|| Switch { enabled: true }, || Switch { enabled: false });
         Self {
             namespaces: &NAMESPACES,
             capabilities: &CAPABILITIES,
@@ -180,15 +180,15 @@ impl Linux {
                 known_flags: &seccomp::FLAGS,
                 supported_flags: seccomp::supported_flags(),
             },
-            apparmor: off(),
-            selinux: off(),
+            apparmor: on(),
+            selinux: on(),
             intel_rdt: off(),
             memory_policy: MemoryPolicy {
                 modes: &MEMORY_POLICY_MODES,
                 flags: &MEMORY_POLICY_FLAGS,
             },
-            mount_extensions: MountExtensions { idmap: Switch { enabled: true } },
-            net_devices: Switch { enabled: true },
+            mount_extensions: MountExtensions { idmap: on() },
+            net_devices: on(),
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use nix::sys::stat::stat;
+use nix::sys::statfs::statfs;
 use nix::unistd::{AccessFlags, access, getegid, geteuid};
+
+use crate::fdio;
 
 /// Inode of the initial user namespace (PROC_USER_INIT_INO, include/linux/proc_ns.h).
 const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
@@ -21,6 +24,28 @@ pub(crate) struct HostFacts {
     pub rootless: bool,
     /// /proc/kcore exists, hence so does /dev/core.
     pub kcore: bool,
+    /// Security modules that take labels; looked for only where one is given.
+    pub lsm: Lsm,
+}
+
+/// Which security modules are at work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Lsm {
+    pub apparmor: bool,
+    pub selinux: bool,
+}
+
+impl Lsm {
+    fn probe() -> Self {
+        const SELINUX_MAGIC: i64 = 0xf97c_ff8c;
+        // Both are there only if the kernel was built with the module and has not been told otherwise.
+        let enabled = fdio::read(Path::new("/sys/module/apparmor/parameters/enabled"));
+        let selinuxfs = statfs(Path::new("/sys/fs/selinux"));
+        Self {
+            apparmor: enabled.is_ok_and(|text| text.starts_with(b"Y")),
+            selinux: selinuxfs.is_ok_and(|fs| fs.filesystem_type().0 == SELINUX_MAGIC),
+        }
+    }
 }
 
 /// Root of a user namespace may be root of a whole system with its own systemd, or an ordinary user who
@@ -43,7 +68,13 @@ impl HostFacts {
                 euid != 0 || (in_user_namespace && !(systemd && has_own_systemd()))
             }),
             kcore: access(Path::new("/proc/kcore"), AccessFlags::F_OK).is_ok(),
+            lsm: Lsm::default(),
         }
+    }
+
+    /// Looks for security modules if they are wanted.
+    pub fn with_lsm(self, wanted: bool) -> Self {
+        if wanted { Self { lsm: Lsm::probe(), ..self } } else { self }
     }
 
     /// Can do as root of the whole machine does.

@@ -77,24 +77,17 @@ pub struct Exec {
     #[arg(long, value_name = "path", default_value = "", hide_default_value = true)]
     pub pidfd_socket: OsString,
 
-    /// Put the process into an existing cgroup below the container's: PATH or CONTROLLER:PATH
-    #[arg(long, value_name = "cgroup")]
-    pub cgroup: Vec<String>,
-
-    #[command(flatten)]
-    pub later: Later,
-}
-
-/// Flags that are known but refused for now.
-#[derive(Debug, Args)]
-pub struct Later {
     /// SELinux label of the process
     #[arg(long, value_name = "label", default_value = "", hide_default_value = true)]
-    pub process_label: OsString,
+    pub process_label: String,
 
     /// AppArmor profile of the process
     #[arg(long, value_name = "profile", default_value = "", hide_default_value = true)]
-    pub apparmor: OsString,
+    pub apparmor: String,
+
+    /// Put the process into an existing cgroup below the container's: PATH or CONTROLLER:PATH
+    #[arg(long, value_name = "cgroup")]
+    pub cgroup: Vec<String>,
 }
 
 impl Exec {

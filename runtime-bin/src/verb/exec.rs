@@ -6,13 +6,13 @@ use libteu::{ContainerId, ExecOptions};
 use oci_spec::runtime::Process;
 
 use crate::cli::cgroup::sub_cgroups;
-use crate::cli::exec::{Exec, Later};
+use crate::cli::exec::Exec;
 use crate::cli::non_empty;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::signal::Forwarder;
 use crate::verb::Context;
-use crate::verb::setup::{console, foreground, refuse};
+use crate::verb::setup::{console, foreground};
 
 /// Runs a process in the container. In the foreground, stays until it has ended.
 pub fn run(args: &Exec, context: &Context<'_>) -> Result<u8, Failure> {
@@ -34,7 +34,6 @@ pub fn run(args: &Exec, context: &Context<'_>) -> Result<u8, Failure> {
 }
 
 fn options(args: &Exec, context: &Context<'_>) -> Result<ExecOptions, Failure> {
-    refuse_later(&args.later)?;
     let mut options = ExecOptions::default();
     options.pid_file = args.pid_file();
     options.preserve_fds = args.preserve_fds;
@@ -54,12 +53,10 @@ fn options(args: &Exec, context: &Context<'_>) -> Result<ExecOptions, Failure> {
     options.additional_gids = args.additional_gids.clone();
     options.capabilities = args.cap.clone();
     options.no_new_privileges = args.no_new_privs;
+    let given = |label: &String| Some(label.clone()).filter(|label| !label.is_empty());
+    options.apparmor_profile = given(&args.apparmor);
+    options.selinux_label = given(&args.process_label);
     if options.args.is_empty() { Err(Failure::NoCommand) } else { Ok(options) }
-}
-
-fn refuse_later(later: &Later) -> Result<(), Failure> {
-    refuse("--process-label", !later.process_label.is_empty())?;
-    refuse("--apparmor", !later.apparmor.is_empty())
 }
 
 fn read_process(file: &Path, context: &Context<'_>) -> Result<Process, Failure> {

@@ -6,14 +6,13 @@ use std::path::Path;
 
 use oci_spec::runtime::{Hook, Process, Spec};
 
-use super::Pinned;
-use super::affinity;
 use super::cgroup::{self, CgroupShape};
 use super::credentials::Setgroups;
 use super::namespaces::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Namespaces};
 use super::process::{self, Dumpable, User};
 use super::seccomp;
 use super::terminal::{self, Foreground};
+use super::{Pinned, affinity, lsm};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::plan::op::{List, Op};
@@ -42,6 +41,7 @@ pub(crate) struct ExecRequest<'a> {
 
 /// Compiles an exec: the way in, then the same end as a container's own process.
 pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
+    lsm::check(request.spec, Some(request.process), request.host)?;
     let mut plan = Builder::new();
     let console = terminal::input(&mut plan, Some(request.process));
     let own_stdio = request.own_stdio && console.is_none();
@@ -136,6 +136,7 @@ fn enter(
     if let Some(request) = exec {
         let affinity = request.process.exec_cpu_affinity().as_ref();
         let joining = cgroup::Joining::of(stage_needed);
+        lsm::label_next_exec(plan, Some(request.process));
         affinity::around_join(plan, affinity, request.cgroup, joining);
     }
     plan.origin("linux.namespaces");

@@ -1,9 +1,9 @@
 //! A mount of type cgroup where there are v1 hierarchies: a tmpfs with one directory for each.
 
-use super::Compiler;
 use super::detached::new_mount;
 use super::mounts::{Entry, attach, attributes, finish, target};
 use super::rootfs::{AT_RECURSIVE, MOUNT_ATTR_RDONLY};
+use super::{Compiler, lsm};
 use crate::plan::op::{Op, Slot, kind};
 use crate::spec::MountOptions;
 
@@ -12,8 +12,9 @@ use crate::spec::MountOptions;
 pub(super) fn mount(c: &mut Compiler<'_>, entry: &mut Entry<'_>) {
     let mut bound = entry.detached(c);
     let set = entry.options.attr_set;
-    let tmpfs =
-        MountOptions { data: vec![("mode".into(), Some("755".into()))], ..MountOptions::default() };
+    let mut data = vec![("mode".into(), Some("755".into()))];
+    data.extend(lsm::context_of_mount(c.request.spec, "tmpfs"));
+    let tmpfs = MountOptions { data, ..MountOptions::default() };
     let base = new_mount(&mut c.plan, "tmpfs", Some(b"tmpfs"), &tmpfs, set & !MOUNT_ATTR_RDONLY);
     let covered = target(c, entry, base, kind::DIRECTORY);
     attach(c, base, covered);

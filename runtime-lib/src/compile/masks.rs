@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::sys::stat::makedev;
 
-use super::Compiler;
+use super::{Compiler, lsm};
 use crate::error::{Error, Result};
 use crate::plan::op::{Op, Slot, Text};
 use crate::spec::sysctl_path;
@@ -88,8 +88,11 @@ fn masked_paths(c: &mut Compiler<'_>) {
     let path = c.plan.text("/dev/null");
     c.plan.push(Op::Open { dir: Slot::CWD, out: null, path, flags: O_PATH_NOFOLLOW });
     c.plan.push(Op::VerifyDevice { slot: null, file_type: S_IFCHR, dev: makedev(1, 3) });
+    let label = lsm::context_of_mount(c.request.spec, "tmpfs");
+    let label = label.as_ref().map(|(key, label)| (key.as_str(), label.as_deref().unwrap_or("")));
     let limits = [("nr_blocks", "1"), ("nr_inodes", "1")];
-    let empty = detached(c, "tmpfs", &limits, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID_NODEV_NOEXEC);
+    let data: Vec<_> = limits.into_iter().chain(label).collect();
+    let empty = detached(c, "tmpfs", &data, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID_NODEV_NOEXEC);
     for (origin, path) in paths(c, "maskedPaths", list) {
         c.plan.origin(origin);
         c.plan.push(Op::MaskPath { root: c.root, null, empty, path });

@@ -12,6 +12,7 @@ mod devices;
 mod exec;
 mod hierarchies;
 mod limits;
+mod lsm;
 mod masks;
 mod mounts;
 mod namespaces;
@@ -31,6 +32,7 @@ use oci_spec::runtime::{Hook, Process, Spec};
 pub(crate) use cgroup::{BySystemd, CgroupShape, Hierarchy, Tasks};
 pub(crate) use exec::{ExecRequest, HookPlace, exec, hook};
 
+pub(crate) use lsm::wanted as wants_labels;
 pub(crate) use terminal::Foreground;
 
 use crate::error::Result;
@@ -81,6 +83,7 @@ struct Compiler<'a> {
 
 /// Compiles the start of a container.
 pub(crate) fn create(request: &Request<'_>) -> Result<Plan> {
+    lsm::check(request.spec, request.spec.process().as_ref(), request.host)?;
     let namespaces = Namespaces::of(request.spec);
     let mut c = Compiler {
         request,
@@ -145,6 +148,7 @@ impl Compiler<'_> {
     }
 
     fn init(&mut self, pinned: &mut Pinned, entries: Vec<Entry<'_>>) -> Result<()> {
+        lsm::label_next_exec(&mut self.plan, self.request.spec.process().as_ref());
         process::session_keyring(&mut self.plan, self.request.keyring.as_deref());
         namespaces::settle(&mut self.plan, self.request.spec, &self.namespaces);
         network::devices(&mut self.plan, self.request.spec);

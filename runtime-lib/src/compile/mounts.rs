@@ -10,7 +10,7 @@ use oci_spec::runtime::Mount;
 use super::detached;
 use super::namespaces::{CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWUSER};
 use super::rootfs::{AT_RECURSIVE, MOUNT_ATTR_RDONLY};
-use super::{Compiler, hierarchies};
+use super::{Compiler, hierarchies, lsm};
 use crate::error::{Error, Result};
 use crate::plan::Builder;
 use crate::plan::op::{Op, Slot, kind};
@@ -111,13 +111,18 @@ impl<'a> Entry<'a> {
     fn read(c: &Compiler<'a>, index: usize, mount: &'a Mount) -> Result<Self> {
         let refuse = |field: String, problem: &str| Error::unsupported(field, problem);
         let options = mount.options().as_deref().unwrap_or_default();
-        let options = MountOptions::parse(options)
+        let mut options = MountOptions::parse(options)
             .map_err(|e| refuse(format!("mounts[{index}].options[{}]", e.index), e.problem))?;
         let id_mapped = id_mapped(c.request.spec, mount, &options)
             .map_err(|(field, problem)| refuse(format!("mounts[{index}].{field}"), &problem))?;
         let destination = clean(&destination(mount));
         let origin = format!("mounts[{index}] ({})", destination.display());
         let what = What::of(c, index, mount, &options);
+        if let What::Filesystem(typ) = what
+            && !options.data.iter().any(|(key, _)| key == "context")
+        {
+            options.data.extend(lsm::context_of_mount(c.request.spec, typ));
+        }
         Ok(Self { mount, options, destination, id_mapped, what, made: VecDeque::new(), origin })
     }
 

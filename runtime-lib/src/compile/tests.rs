@@ -9,6 +9,7 @@ use oci_spec::runtime::Process;
 
 use super::cgroup::Hierarchy;
 use super::*;
+use crate::host::Lsm;
 use crate::plan::op::Op;
 use crate::seccomp::Arch;
 use crate::spec::parse;
@@ -31,6 +32,7 @@ fn host(name: &str) -> HostFacts {
         in_user_namespace: false,
         rootless: user,
         kcore: true,
+        lsm: Lsm { apparmor: true, selinux: true },
     }
 }
 

@@ -46,7 +46,7 @@ impl Draft {
     fn read(runtime: &Runtime, id: &ContainerId, bundle: &Path) -> Result<Self> {
         let bundle = load(bundle)?;
         bundle.warnings.iter().for_each(|warning| runtime.warn(warning));
-        let host = runtime.host();
+        let host = runtime.host_for(&bundle.spec, bundle.spec.process().as_ref());
         validate(&bundle.spec, &HostLimits { euid: host.euid })?;
         host_namespaces::refuse_changes(&bundle.spec)?;
         let layout = Layout::probe()?;

@@ -36,8 +36,8 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     let init = init_pidfd(&record)?.ok_or(Error::NotRunning)?;
     let spec = frozen_config(&entry)?;
     let filter = filter_of(&entry, &record)?;
-    let host = container.runtime.host();
     let process = process(&spec, &options)?;
+    let host = container.runtime.host_for(&spec, Some(&process));
     let limits = HostLimits { euid: host.euid };
     validate_process(&process, &spec, &limits, Path::new("process.json"))?;
     let cgroup = Cgroup::open(sub_cgroup::below(&record.cgroup, &options.sub_cgroups)?);
@@ -145,6 +145,12 @@ fn process(spec: &Spec, options: &ExecOptions) -> Result<SpecProcess> {
     }
     if options.no_new_privileges {
         process.set_no_new_privileges(Some(true));
+    }
+    if options.apparmor_profile.is_some() {
+        process.set_apparmor_profile(options.apparmor_profile.clone());
+    }
+    if options.selinux_label.is_some() {
+        process.set_selinux_label(options.selinux_label.clone());
     }
     if !options.capabilities.is_empty() {
         add_capabilities(&mut process, &options.capabilities)?;

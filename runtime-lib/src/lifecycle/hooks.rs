@@ -85,6 +85,7 @@ impl HookContext<'_> {
         let path = hook.path().to_string_lossy().into_owned();
         let args = hook.args().clone().filter(|args| !args.is_empty());
         Process::set_args(&mut process, Some(args.unwrap_or_else(|| vec![path])));
+        Process::set_exec_cpu_affinity(&mut process, None);
         // Its input is the state, its output is for the error.
         Process::set_terminal(&mut process, None);
         compile::exec(&ExecRequest {

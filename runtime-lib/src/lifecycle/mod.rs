@@ -30,9 +30,10 @@ pub use options::{
 };
 pub use process::Process;
 
-use oci_spec::runtime::LinuxResources;
+use oci_spec::runtime::{LinuxResources, Process as SpecProcess, Spec};
 
 use crate::cgroup::stats::Stats;
+use crate::compile;
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::id::ContainerId;
@@ -138,6 +139,11 @@ impl Runtime {
 
     fn host(&self) -> HostFacts {
         HostFacts::probe(self.options.rootless, self.options.systemd_cgroup)
+    }
+
+    /// With what a process of that container depends on.
+    fn host_for(&self, spec: &Spec, process: Option<&SpecProcess>) -> HostFacts {
+        self.host().with_lsm(compile::wants_labels(spec, process))
     }
 
     fn warn(&self, message: &str) {

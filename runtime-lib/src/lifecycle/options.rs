@@ -132,6 +132,10 @@ pub struct ExecOptions {
     pub no_new_privileges: bool,
     /// Cgroups below the container's to start in.
     pub sub_cgroups: Vec<SubCgroup>,
+    /// AppArmor profile, rather than the container's. Needs a host with AppArmor.
+    pub apparmor_profile: Option<String>,
+    /// SELinux label, rather than the container's. Needs a host with SELinux.
+    pub selinux_label: Option<String>,
     /// Where to write the process's pid; written to a temporary name and renamed.
     pub pid_file: Option<PathBuf>,
     /// This many descriptors from 3 on are passed to the process, close-on-exec or not.

@@ -29,7 +29,7 @@ pub(super) fn start(container: &Container) -> Result<()> {
     }
     let init = init_pidfd(&record)?.ok_or(Error::NotRunning)?;
     let spec = frozen_config(&entry)?;
-    let host = container.runtime.host();
+    let host = container.runtime.host_for(&spec, spec.process().as_ref());
     let init = Some((record.pid, init.as_fd()));
     let filter = filter_of(&entry, &record)?;
     let filter = filter.as_ref();

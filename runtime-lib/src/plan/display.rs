@@ -132,7 +132,7 @@ impl fmt::Display for RuntimeText<'_> {
             RuntimeStep::WriteClockOffsets(offsets) => {
                 f.write_str("write_clock_offsets")?;
                 offsets.iter().try_for_each(|offset| {
-                    write!(f, " {}={}.{:09}", offset.clock, offset.secs, offset.nanosecs)
+                    write!(f, " {}={}s+{}ns", offset.clock, offset.secs, offset.nanosecs)
                 })
             }
             RuntimeStep::WriteIdMaps(maps) => {

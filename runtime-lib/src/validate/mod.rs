@@ -75,7 +75,6 @@ const CHECKS: &[(&str, Check)] = &[
     ("mount label", linux::mount_label),
     ("sysctl", sysctl::check),
     ("hooks", hooks::check),
-    ("process, not yet", not_yet::spec_process),
     ("mounts, not yet", not_yet::mounts),
     ("linux, not yet", not_yet::linux),
     ("vm, not yet", not_yet::vm),
@@ -100,7 +99,6 @@ pub(crate) fn validate_process(
     process::CHECKS
         .iter()
         .try_for_each(|(_, check)| check(process, spec, host))
-        .and_then(|()| not_yet::process(process))
         .map_err(|problem| problem.into_error(file))
 }
 

@@ -1,9 +1,9 @@
 //! What the specification has and this version does not do. Refused by name: a filter or a label that
 //! is silently left out would be worse than no container.
 
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::Spec;
 
-use super::{Checked, HostLimits, linux_of, mounts as mount_checks, text, unsupported};
+use super::{Checked, HostLimits, linux_of, mounts as mount_checks, unsupported};
 
 const REASON: &str = "is not supported by this version of teu";
 
@@ -17,22 +17,6 @@ fn refuse(wishes: Wishes<'_>) -> Checked {
     }
 }
 
-fn refuse_within(outer: &str, wishes: Wishes<'_>) -> Checked {
-    refuse(wishes).map_err(|problem| problem.within(outer))
-}
-
-pub(super) fn spec_process(spec: &Spec, _: &HostLimits) -> Checked {
-    let Some(object) = spec.process() else { return Ok(()) };
-    process(object).map_err(|problem| problem.within("process"))
-}
-
-pub(super) fn process(process: &Process) -> Checked {
-    refuse(&[
-        ("apparmorProfile", !text(process.apparmor_profile()).is_empty()),
-        ("selinuxLabel", !text(process.selinux_label()).is_empty()),
-    ])
-}
-
 pub(super) fn mounts(spec: &Spec, _: &HostLimits) -> Checked {
     mount_checks::each(spec, |_, options| {
         options
@@ -44,13 +28,7 @@ pub(super) fn mounts(spec: &Spec, _: &HostLimits) -> Checked {
 
 pub(super) fn linux(spec: &Spec, _: &HostLimits) -> Checked {
     let Some(linux) = linux_of(spec) else { return Ok(()) };
-    refuse_within(
-        "linux",
-        &[
-            ("intelRdt", linux.intel_rdt().is_some()),
-            ("mountLabel", !text(linux.mount_label()).is_empty()),
-        ],
-    )
+    refuse(&[("linux.intelRdt", linux.intel_rdt().is_some())])
 }
 
 pub(super) fn vm(spec: &Spec, _: &HostLimits) -> Checked {
