@@ -231,6 +231,7 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc, Crun],
         "ignores linux.netDevices, which is newer than this version",
     ),
+    differ("mount-label", &[Crun], "ignores linux.mountLabel where SELinux is not at work"),
     // Configuration
     differ("invalid-version", &[Runc], "does not look at ociVersion"),
     differ("relative-cwd", &[Crun], "takes a relative cwd; the specification wants it absolute"),

@@ -1,6 +1,6 @@
 //! AppArmor profiles and SELinux labels: worn inside, or refused where nobody enforces them.
 
-use integration_tests::{Bundle, Cmd, json, require};
+use integration_tests::{Bundle, Cmd, json, known_difference, require};
 
 const CURRENT: &str = "/proc/self/attr/current";
 
@@ -124,6 +124,14 @@ fn a_label_without_selinux_is_refused() {
         "attr/keycreate",
     ]);
     c.finish();
+}
+
+#[test]
+fn a_label_of_mounts_without_selinux_is_refused() {
+    require!("root", "no-selinux");
+    known_difference!("mount-label");
+    let words = "selinux label is specified in config, but selinux is disabled or not supported";
+    let mut b = Bundle::new();
     b.set("/linux/mountLabel", "system_u:object_r:container_file_t:s0");
     b.try_create().fails_with(&[words, "invalid argument"]);
     b.assert_clean();

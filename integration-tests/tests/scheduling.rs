@@ -148,7 +148,9 @@ fn an_exec_runs_on_the_processors_it_asks_for() {
     b.set("/process/execCPUAffinity", json!({ "final": "1" }));
     let c = b.start_sleeper();
     let cpus = |affinity: Value| exec_with(&c, "execCPUAffinity", affinity)["cpus"].clone();
-    assert_eq!(cpus(json!({ "initial": "0", "final": "" })), "0", "left to the kernel");
+    // What becomes of it in the container's cpuset is up to the kernel: Linux before 6.2 drops it.
+    let left = cpus(json!({ "initial": "0", "final": "" }));
+    assert!(left == "0" || left == own_cpus(), "{left}");
     assert_eq!(cpus(json!({ "initial": "0", "final": "0-1,4000" })), "0-1");
     assert_eq!(cpus(json!({ "final": "0" })), "0");
     assert_eq!(cpus(Value::Null), "1", "a process without one has the container's");
