@@ -232,6 +232,18 @@ pub const DIFFERENCES: &[Difference] = &[
         "ignores linux.netDevices, which is newer than this version",
     ),
     differ("mount-label", &[Crun], "ignores linux.mountLabel where SELinux is not at work"),
+    differ("notify", &[Crun], "does not name the service's main process"),
+    differ("notify-lines", &[Runc], "wants READY=1 to be the first line of its message"),
+    differ(
+        "notify-ended",
+        &[Runc],
+        "waits for ever if the process ends before it is ready and nobody reaps it",
+    ),
+    differ(
+        "notify-umask",
+        &[Runc, Crun],
+        "leaves it to the caller's umask who inside gets to the socket",
+    ),
     // Configuration
     differ("invalid-version", &[Runc], "does not look at ociVersion"),
     differ("relative-cwd", &[Crun], "takes a relative cwd; the specification wants it absolute"),

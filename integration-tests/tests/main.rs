@@ -29,6 +29,7 @@ mod namespaces;
 mod needs;
 mod net_devices;
 mod not_yet;
+mod notify;
 mod pause;
 mod pid_file;
 mod ps;

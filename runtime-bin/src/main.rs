@@ -8,6 +8,7 @@ mod console;
 mod failure;
 mod features;
 mod log;
+mod notify;
 mod output;
 mod signal;
 mod spec;

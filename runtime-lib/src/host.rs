@@ -38,12 +38,15 @@ pub(crate) struct Lsm {
 impl Lsm {
     fn probe() -> Self {
         const SELINUX_MAGIC: i64 = 0xf97c_ff8c;
-        // Both are there only if the kernel was built with the module and has not been told otherwise.
+        // There only if the kernel was built with the module, and `N` if it has been told otherwise.
         let enabled = fdio::read(Path::new("/sys/module/apparmor/parameters/enabled"));
         let selinuxfs = statfs(Path::new("/sys/fs/selinux"));
+        // Without a policy everything is the kernel's, and every label is taken for that.
+        let own = || fdio::read(Path::new("/proc/thread-self/attr/current"));
         Self {
             apparmor: enabled.is_ok_and(|text| text.starts_with(b"Y")),
-            selinux: selinuxfs.is_ok_and(|fs| fs.filesystem_type().0 == SELINUX_MAGIC),
+            selinux: selinuxfs.is_ok_and(|fs| fs.filesystem_type().0 == SELINUX_MAGIC)
+                && own().is_ok_and(|label| !label.starts_with(b"kernel")),
         }
     }
 }

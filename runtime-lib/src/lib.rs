@@ -106,7 +106,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use id::ContainerId;
 pub use lifecycle::{
     Console, Container, CreateOptions, ExecOptions, KillTarget, OomEvent, OomEvents, Process,
-    Runtime, RuntimeOptions, Stdio, SubCgroup, Warn, WindowSize,
+    Readiness, Runtime, RuntimeOptions, Stdio, SubCgroup, Warn, WindowSize,
 };
 pub use signal::Signal;
 pub use spec::{load_process, mount_options, read_resources};

@@ -32,6 +32,7 @@ pub fn run(command: &str, args: &[&str]) -> Option<u8> {
         ("umount", [path]) => {
             done(nix::mount::umount2(*path, MntFlags::MNT_DETACH).map_err(Into::into))
         }
+        ("notify", lines) => done(notify(lines)),
         ("save-stdin", [path]) => done(save_stdin(path)),
         _ => return None,
     })
@@ -96,6 +97,12 @@ fn mknod(path: &str, kind: &str, major: &str, minor: &str) -> io::Result<()> {
 fn mount(source: &str, target: &str, fstype: &str) -> io::Result<()> {
     nix::mount::mount(Some(source), target, Some(fstype), MsFlags::empty(), None::<&str>)
         .map_err(Into::into)
+}
+
+fn notify(lines: &[&str]) -> io::Result<()> {
+    let socket = std::os::unix::net::UnixDatagram::unbound()?;
+    socket.connect(std::env::var_os("NOTIFY_SOCKET").unwrap_or_default())?;
+    lines.iter().try_for_each(|line| socket.send(line.as_bytes()).map(drop))
 }
 
 /// One JSON object a line, appended: hooks of one kind run several times into one file.

@@ -39,6 +39,7 @@ const USAGE: &str = "probe COMMAND
   scheduling           JSON: scheduling, I/O priority, affinity, memory policy and machine of this process
   terminal             JSON: the terminal of this process and its streams
   winch                print the size of the terminal, and again after every SIGWINCH
+  notify LINE...       send the lines to $NOTIFY_SOCKET, each as a message
   sleep                wait for SIGTERM, then exit 0
   trap                 print the name of every signal received; SIGTERM exits 42
   kill-self SIGNAL     die of a signal

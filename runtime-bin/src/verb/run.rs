@@ -5,6 +5,7 @@ use libteu::{Container, Process};
 use crate::cli::run::Run;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::notify::{self, Forwarding};
 use crate::signal::{self, Forwarder};
 use crate::verb::{Context, setup};
 
@@ -14,7 +15,8 @@ pub fn run(args: &Run, context: &Context<'_>) -> Result<u8, Failure> {
     let runtime = context.runtime_to_create_in()?;
     let (id, bundle) = (&args.setup.id, args.setup.bundle());
     if args.detach {
-        runtime.run(id, &bundle, options)?;
+        let (_, mut process) = runtime.run(id, &bundle, options)?;
+        notify::forward(process.take_readiness()?, context.log);
         return Ok(0);
     }
     options.console = setup::foreground(options.console)?;
@@ -23,8 +25,11 @@ pub fn run(args: &Run, context: &Context<'_>) -> Result<u8, Failure> {
     }
     let forwarder = Forwarder::new()?;
     let (container, mut process) = runtime.run(id, &bundle, options)?;
+    let readiness = process.take_readiness()?;
+    let forwarding = readiness.map(|readiness| Forwarding::start(readiness, context.log));
     let console = process.take_console().map(Console::new).transpose();
     let status = console.and_then(|console| forwarder.wait(&process, console, context.log));
+    forwarding.into_iter().for_each(Forwarding::finish);
     finish(args, context, &container, &process, status)
 }
 

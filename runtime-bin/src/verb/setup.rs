@@ -8,6 +8,7 @@ use libteu::{Console, CreateOptions};
 use crate::cli::create::Setup;
 use crate::cli::non_empty;
 use crate::failure::Failure;
+use crate::notify;
 
 /// Options for the library.
 pub fn options(setup: &Setup) -> Result<CreateOptions, Failure> {
@@ -15,6 +16,7 @@ pub fn options(setup: &Setup) -> Result<CreateOptions, Failure> {
     let mut options = CreateOptions::default();
     options.pid_file = setup.pid_file();
     options.listen_fds = listen_fds();
+    options.notify = notify::manager().is_some();
     options.preserve_fds = setup.preserve_fds;
     options.no_new_keyring = setup.no_new_keyring;
     options.console = console(&setup.console_socket);

@@ -10,7 +10,7 @@ use super::console::{self, Delivery};
 use super::hooks::HookContext;
 use super::places::places;
 use super::seccomp::send_listener;
-use super::{CreateOptions, Process, Runtime, files, host_namespaces, limits, links};
+use super::{CreateOptions, Process, Runtime, files, host_namespaces, limits, links, notify};
 use crate::cgroup::{Cgroup, Layout, Paths};
 use crate::compile::{self, BySystemd, CgroupShape, Hierarchy, Request, Tasks};
 use crate::error::{Error, Result};
@@ -141,6 +141,9 @@ pub(super) fn create(
     check_preserved(options.listen_fds.saturating_add(options.preserve_fds))?;
     let mut draft = Draft::read(runtime, id, bundle)?;
     draft.announce_sockets(options.listen_fds)?;
+    if options.notify {
+        notify::announce(&mut draft.bundle.spec, &runtime.store().path_of(id)?);
+    }
     let mut record = draft.record(id);
     record.own_keyring = !options.no_new_keyring;
     let (entry, lock) = runtime.store().create(id)?;
@@ -179,6 +182,10 @@ impl Site {
             record.filter = Some(StoredFilter::of(&program, filter.flags()));
         }
         entry.write_record(&record)?;
+        if options.notify {
+            entry.make_notify_dir()?;
+        }
+        let notify = if mode == Mode::Run { notify::listen(entry)? } else { None };
         let cgroup = self.cgroup.insert(Cgroup::create(draft.paths.clone())?);
         record.cgroup = cgroup.paths().clone();
         if cgroup.paths().unit.is_none() {
@@ -214,7 +221,7 @@ impl Site {
             CreateLane { draft, entry, cgroup: &mut *cgroup, record, pid_file, pidfd_socket };
         let child = launch_and_settle(runtime, &plan, prepared, &mut lane, mode)
             .map_err(|e| limits::explain_death(e, cgroup))?;
-        Process::adopt(child, delivery.master()?)
+        Ok(Process::adopt(child, delivery.master()?)?.with_notify(notify))
     }
 
     /// Takes everything back. Errors of it cannot be told: the first error is the one that counts,

@@ -11,6 +11,7 @@ mod host_namespaces;
 mod kill;
 mod limits;
 mod links;
+mod notify;
 mod options;
 mod owner;
 mod places;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use events::{OomEvent, OomEvents};
+pub use notify::Readiness;
 pub use options::{
     Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, SubCgroup, Warn,
     WindowSize,
@@ -186,7 +188,16 @@ impl Container {
     /// # Errors
     /// If the container is not `created`, a hook fails, or the program cannot be executed.
     pub fn start(&self) -> Result<()> {
-        start::start(self)
+        start::start(self, false).map(drop)
+    }
+
+    /// The same, and gives a way to learn when the process is ready; `None` if it was created without
+    /// [`CreateOptions::notify`].
+    ///
+    /// # Errors
+    /// As [`Container::start`].
+    pub fn start_and_listen(&self) -> Result<Option<Readiness>> {
+        start::start(self, true)
     }
 
     /// Sends a signal.

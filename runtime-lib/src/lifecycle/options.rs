@@ -97,6 +97,11 @@ pub struct CreateOptions {
     pub console: Console,
     /// A Unix socket to which a pidfd of the init is sent as SCM_RIGHTS.
     pub pidfd_socket: Option<PathBuf>,
+    /// Give the process a socket of its own for sd_notify(3), at `/run/notify/notify.sock` and in its
+    /// `NOTIFY_SOCKET`. What it sends there is read with
+    /// [`Process::take_readiness`](crate::Process::take_readiness) after `run`, and with
+    /// [`Container::start_and_listen`](crate::Container::start_and_listen) after `create`.
+    pub notify: bool,
     /// Keep the caller's session keyring, whose keys the container can then use.
     pub no_new_keyring: bool,
 }

@@ -1,11 +1,13 @@
 //! A process in a container, as its parent sees it.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use nix::errno::Errno;
 
+use super::Readiness;
 use crate::error::{Error, Result};
 use crate::launch::{Child, End, wait_for};
 use crate::signal::{self, Signal};
@@ -20,13 +22,29 @@ pub struct Process {
     pid: i32,
     pidfd: OwnedFd,
     console: Option<OwnedFd>,
+    notify: Option<UnixDatagram>,
 }
 
 impl Process {
     pub(super) fn adopt(child: Child, console: Option<OwnedFd>) -> Result<Self> {
         let pid = child.pid;
         let pidfd = child.release().ok_or_else(|| Error::ExecutorDied("is gone".into()))?;
-        Ok(Self { pid, pidfd, console })
+        Ok(Self { pid, pidfd, console, notify: None })
+    }
+
+    pub(super) fn with_notify(self, notify: Option<UnixDatagram>) -> Self {
+        Self { notify, ..self }
+    }
+
+    /// A way to learn when the process is ready, if [`Runtime::run`](crate::Runtime::run) was asked
+    /// for it ([`CreateOptions::notify`](crate::CreateOptions::notify)).
+    ///
+    /// # Errors
+    /// If the pidfd cannot be duplicated.
+    pub fn take_readiness(&mut self) -> Result<Option<Readiness>> {
+        let Some(socket) = self.notify.take() else { return Ok(None) };
+        let pidfd = self.pidfd.try_clone().map_err(|e| Error::io("dup", "pidfd", &e))?;
+        Ok(Some(Readiness::new(socket, pidfd, self.pid)))
     }
 
     /// The master end of the process's terminal, if it has one and the caller keeps it

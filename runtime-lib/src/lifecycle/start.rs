@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use oci_spec::runtime::Spec;
 
 use super::hooks::HookContext;
-use super::{Container, files, init_pidfd, limits, status_name};
+use super::{Container, Readiness, files, init_pidfd, limits, notify, status_name};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::launch::{died_as_executor, start_failure};
@@ -15,7 +15,8 @@ use crate::seccomp::Filter;
 use crate::signal::{self, Signal};
 use crate::state::{Entry, Record, Status, StoredFilter, status};
 
-pub(super) fn start(container: &Container) -> Result<()> {
+/// `listen`: be told of its readiness, if it has a way to say it.
+pub(super) fn start(container: &Container, listen: bool) -> Result<Option<Readiness>> {
     let entry = container.entry()?;
     let lock = entry.lock()?;
     let record = entry.read_record()?.ok_or(Error::NotFound)?;
@@ -28,17 +29,15 @@ pub(super) fn start(container: &Container) -> Result<()> {
         }));
     }
     let init = init_pidfd(&record)?.ok_or(Error::NotRunning)?;
+    let socket = if listen { notify::listen(&entry)? } else { None };
     let spec = frozen_config(&entry)?;
     let host = container.runtime.host_for(&spec, spec.process().as_ref());
-    let init = Some((record.pid, init.as_fd()));
     let filter = filter_of(&entry, &record)?;
-    let filter = filter.as_ref();
-    let hooks = HookContext { spec: &spec, record: &record, host: &host, init, filter };
+    let (told, filter) = (Some((record.pid, init.as_fd())), filter.as_ref());
+    let hooks = HookContext { spec: &spec, record: &record, host: &host, init: told, filter };
     // A failing startContainer hook stops the container (runtime.md, lifecycle step 8).
     if let Err(e) = hooks.run(HookKind::StartContainer) {
-        if let Some((_, pidfd)) = init {
-            let _ = signal::send(pidfd, Signal::KILL);
-        }
+        let _ = signal::send(init.as_fd(), Signal::KILL);
         return Err(e);
     }
     release(&entry, &spec, record.pid)
@@ -46,7 +45,7 @@ pub(super) fn start(container: &Container) -> Result<()> {
     for failed in hooks.run_all(HookKind::Poststart) {
         container.runtime.warn(&failed.to_string());
     }
-    Ok(())
+    Ok(socket.map(|socket| Readiness::new(socket, init, record.pid)))
 }
 
 /// What the executor says, if anything, is the errno of its exec.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use procstat::ProcStat;
 pub(crate) use record::{Record, StoredFilter, now};
 pub(crate) use status::{INIT_COMM, find_init, status};
-pub(crate) use store::{Entry, Lock, START_FIFO, Store};
+pub(crate) use store::{Entry, Lock, NOTIFY_DIR, NOTIFY_SOCKET, START_FIFO, Store};
 
 /// A container's status as the runtime specification names it, with runc's `paused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

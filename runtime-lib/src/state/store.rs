@@ -4,6 +4,7 @@
 //! state.json   the record       config.json   the config as it was at create
 //! start.fifo   there while the container waits for `start`
 //! seccomp.bpf  the filter that every process of the container gets, if it has one
+//! notify/      with the socket for sd_notify(3), if the process was told of one
 //! ```
 //!
 //! All of it is reached through the descriptor of the directory, which is taken once. The lock is
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, open, openat, renameat};
-use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
+use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::record::{Record, StoredFilter};
@@ -31,6 +32,11 @@ const CONFIG: &str = "config.json";
 const FILTER: &str = "seccomp.bpf";
 /// Present while the container waits for `start`.
 pub(crate) const START_FIFO: &str = "start.fifo";
+
+/// What the container sees of its state directory, if it has a way to say that it is ready.
+pub(crate) const NOTIFY_DIR: &str = "notify";
+/// The socket in it.
+pub(crate) const NOTIFY_SOCKET: &str = "notify.sock";
 
 /// How long a verb waits for another one on the same container.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -65,6 +71,12 @@ impl Store {
     /// Nothing is created or looked at yet.
     pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+
+    /// Where a container's directory is, or will be: absolute.
+    pub(crate) fn path_of(&self, id: &ContainerId) -> Result<PathBuf> {
+        let path = self.root.join(id.as_str());
+        std::path::absolute(&path).map_err(|e| Error::io("resolve", &path, &e))
     }
 
     /// Makes the container's directory, and the root if it is missing. Of several that race for
@@ -241,6 +253,38 @@ impl Entry {
         whole.then_some(program).ok_or_else(|| damaged("is not what was stored at create"))
     }
 
+    /// Makes the directory that the container's socket for sd_notify(3) will be in. Everybody inside
+    /// has to get through it, whatever the caller's umask.
+    pub(crate) fn make_notify_dir(&self) -> Result<()> {
+        let mode = Mode::from_bits_truncate(0o755);
+        mkdirat(&self.dir, NOTIFY_DIR, mode)
+            .and_then(|()| fchmod(self.open_notify_dir()?, mode))
+            .map_err(|e| self.failed_at("mkdir", NOTIFY_DIR, e))
+    }
+
+    /// That directory; `None` if the container has none.
+    pub(crate) fn notify_dir(&self) -> Result<Option<OwnedFd>> {
+        match self.open_notify_dir() {
+            Ok(dir) => Ok(Some(dir)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(e) => Err(self.failed_at("open", NOTIFY_DIR, e)),
+        }
+    }
+
+    fn open_notify_dir(&self) -> Result<OwnedFd, Errno> {
+        openat(&self.dir, NOTIFY_DIR, DIRECTORY, Mode::empty())
+    }
+
+    fn remove_notify_dir(&self) -> Result<()> {
+        let Some(dir) = self.notify_dir()? else { return Ok(()) };
+        match unlinkat(&dir, NOTIFY_SOCKET, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(e) => return Err(self.failed_at("unlink", NOTIFY_SOCKET, e)),
+        }
+        unlinkat(&self.dir, NOTIFY_DIR, UnlinkatFlags::RemoveDir)
+            .map_err(|e| self.failed_at("rmdir", NOTIFY_DIR, e))
+    }
+
     /// Whether the container still waits for `start`.
     pub(crate) fn has_start_fifo(&self) -> Result<bool> {
         match fstatat(&self.dir, START_FIFO, AtFlags::AT_SYMLINK_NOFOLLOW) {
@@ -272,6 +316,7 @@ impl Entry {
     }
 
     fn remove_files(&self) -> Result<()> {
+        self.remove_notify_dir()?;
         let failed = |e| self.failed("read directory", e);
         let mut dir = match Dir::openat(&self.dir, ".", DIRECTORY, Mode::empty()) {
             Ok(dir) => dir,
