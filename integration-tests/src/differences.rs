@@ -233,6 +233,11 @@ pub const DIFFERENCES: &[Difference] = &[
     ),
     differ("mount-label", &[Crun], "ignores linux.mountLabel where SELinux is not at work"),
     differ("notify", &[Crun], "does not name the service's main process"),
+    differ(
+        "notify-barrier",
+        &[Runc, Crun],
+        "does not wait for the service manager in this version, or says less",
+    ),
     differ("notify-lines", &[Runc], "wants READY=1 to be the first line of its message"),
     differ(
         "notify-ended",
@@ -244,6 +249,7 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc, Crun],
         "leaves it to the caller's umask who inside gets to the socket",
     ),
+    differ("keep-groups", &[Runc], "does not know the annotation run.oci.keep_original_groups"),
     // Configuration
     differ("invalid-version", &[Runc], "does not look at ociVersion"),
     differ("relative-cwd", &[Crun], "takes a relative cwd; the specification wants it absolute"),

@@ -16,6 +16,43 @@ fn the_process_runs_as_the_configured_user_group_and_groups() {
 }
 
 #[test]
+fn the_callers_groups_are_kept_if_an_annotation_says_so() {
+    require!("root", "userns");
+    known_difference!("keep-groups");
+    let mut b = Bundle::new();
+    b.set("/process/user/additionalGids", json!([5, 6]));
+    b.set("/annotations", json!({ "run.oci.keep_original_groups": "1" }));
+    let groups = |b: &Bundle, verb: &str, args: &[&str]| {
+        let cmd = b.verb(verb).args(args).wrapped(["setpriv", "--groups", "3001,3002"]);
+        cmd.run().ok().json()["groups"].clone()
+    };
+    b.write();
+    let bundle = b.path();
+    let run = ["--bundle", bundle.to_str().unwrap(), b.id()];
+    assert_eq!(groups(&b, "run", &run), json!([3001, 3002]));
+    let _running = b.start_sleeper();
+    assert_eq!(groups(&b, "exec", &[b.id(), "/probe", "report"]), json!([3001, 3002]));
+}
+
+#[test]
+fn kept_groups_that_are_not_mapped_show_as_the_overflow_group() {
+    require!("root", "userns");
+    known_difference!("keep-groups");
+    let mut b = Bundle::new();
+    b.namespace(json!({ "type": "user" }));
+    for map in ["/linux/uidMappings", "/linux/gidMappings"] {
+        b.set(map, json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]));
+    }
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(b.rootfs(), mode).unwrap();
+    b.set("/annotations", json!({ "run.oci.keep_original_groups": "1" }));
+    let run = b.run_cmd(&[]).wrapped(["setpriv", "--groups", "3001"]);
+    assert_eq!(run.run().ok().json()["groups"], json!([65534]));
+    b.set("/annotations", json!({ "run.oci.keep_original_groups": "0" }));
+    assert_eq!(b.report()["groups"], json!([]));
+}
+
+#[test]
 fn without_additional_groups_there_are_none() {
     require!("root");
     assert_eq!(Bundle::new().report()["groups"], json!([]));

@@ -78,14 +78,26 @@ fn a_detached_run_returns_when_the_container_is_ready() {
     let pid = b.verb("state").arg(b.id()).run().ok().json()["pid"].clone();
     assert_eq!(manager.next(), "READY=1");
     assert_eq!(manager.next(), format!("MAINPID={pid}"));
-    assert_eq!(manager.next(), "BARRIER=1");
-    assert!(manager.silent());
     let r: integration_tests::Value =
         b.verb("exec").args([b.id(), "/probe", "report"]).run().ok().json();
     assert!(r["mounts"].to_string().contains("/run/notify"));
     assert!(!r["env"].to_string().contains("NOTIFY_SOCKET"), "an exec has nothing to say");
     b.verb("delete").args(["--force", b.id()]).run().ok();
     b.assert_clean();
+}
+
+/// Or the manager may look at the message only when its sender is gone.
+#[test]
+fn the_manager_is_waited_for() {
+    require!("root");
+    known_difference!("notify-barrier");
+    let b = ready_then_sleep();
+    let manager = Manager::new(&b);
+    manager.env(b.run_cmd(&["--detach"])).run().ok();
+    let messages = [manager.next(), manager.next(), manager.next()];
+    assert_eq!(messages[2], "BARRIER=1", "{messages:?}");
+    assert!(manager.silent());
+    b.verb("delete").args(["--force", b.id()]).run().ok();
 }
 
 #[test]

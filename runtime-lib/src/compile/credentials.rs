@@ -1,10 +1,11 @@
 //! Ids and capabilities of the user's process. Shared by create and exec.
 
-use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process};
+use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process, Spec};
 
 use crate::host::HostFacts;
 use crate::plan::Builder;
 use crate::plan::op::Op;
+use crate::spec::keeps_groups;
 
 const PR_SET_KEEPCAPS: u32 = 8;
 const PR_SET_NO_NEW_PRIVS: u32 = 38;
@@ -91,6 +92,8 @@ pub(super) enum Setgroups {
     Allowed,
     /// It is denied, known beforehand.
     Denied,
+    /// It is not called: the caller's groups are wanted.
+    Kept,
     /// It may be denied: then the supplementary groups stay the ordinary user's own, which is
     /// acceptable only if none are asked for.
     Unknown,
@@ -101,6 +104,20 @@ impl Setgroups {
     pub fn of(host: &HostFacts) -> Self {
         if host.privileged() { Self::Allowed } else { Self::Unknown }
     }
+
+    /// For a new container.
+    pub fn of_new(spec: &Spec, host: &HostFacts) -> Self {
+        match Self::of_exec(spec, host) {
+            Self::Kept => Self::Kept,
+            _ if super::namespaces::setgroups_denied(spec, host) => Self::Denied,
+            other => other,
+        }
+    }
+
+    /// For a further process of a container.
+    pub fn of_exec(spec: &Spec, host: &HostFacts) -> Self {
+        if keeps_groups(spec) { Self::Kept } else { Self::of(host) }
+    }
 }
 
 /// Replaces the supplementary groups.
@@ -108,6 +125,7 @@ pub(super) fn set_groups(plan: &mut Builder, gids: &[u32], setgroups: Setgroups)
     const EPERM: u8 = 1;
     let groups = plan.words(gids.iter().map(|gid| u64::from(*gid)));
     match setgroups {
+        Setgroups::Kept => {}
         Setgroups::Denied if gids.is_empty() => {}
         Setgroups::Unknown if gids.is_empty() => {
             plan.push_or_skip(Op::Setgroups { groups }, [EPERM, 0, 0]);

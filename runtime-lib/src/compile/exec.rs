@@ -52,7 +52,7 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
         terminal::enter(&mut plan, socket, request.process, request.foreground);
     }
     process::session_keyring(&mut plan, request.keyring.as_deref());
-    let setgroups = Setgroups::of(request.host);
+    let setgroups = Setgroups::of_exec(request.spec, request.host);
     super::settings::apply(&mut plan, request.spec);
     let user = User { process: request.process, setgroups, filter: request.filter };
     let program = process::become_user(&mut plan, &user, request.program);
@@ -150,7 +150,11 @@ fn enter(
         namespaces::clone(plan, 0, exec.map(|request| request.cgroup));
     }
     if flags & CLONE_NEWUSER != 0 {
-        namespaces::root_ids(plan, Setgroups::of(host));
+        let setgroups = match exec {
+            Some(_) => Setgroups::of_exec(spec, host),
+            None => Setgroups::of(host),
+        };
+        namespaces::root_ids(plan, setgroups);
     }
     plan.origin("");
     Ok(())

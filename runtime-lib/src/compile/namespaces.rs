@@ -136,10 +136,7 @@ pub(super) fn become_root(plan: &mut Builder, spec: &Spec, host: &HostFacts) {
     if Dumpable::for_new_container(spec, host) == Dumpable::UntilMapped {
         super::process::undumpable(plan);
     }
-    root_ids(
-        plan,
-        if setgroups_denied(spec, host) { Setgroups::Denied } else { Setgroups::of(host) },
-    );
+    root_ids(plan, Setgroups::of_new(spec, host));
     plan.origin("");
 }
 

@@ -106,7 +106,7 @@ fn write_oom_score_adj(plan: &mut Builder, adjustment: i32) {
 pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     let process = c.request.spec.process().as_ref();
     seal(&mut c.plan, pinned, c.request.preserve_fds);
-    let setgroups = setgroups(c);
+    let setgroups = Setgroups::of_new(c.request.spec, c.request.host);
     super::settings::apply(&mut c.plan, c.request.spec);
     let user = process.map(|process| User { process, setgroups, filter: c.request.filter });
     let program = user.as_ref().map(|user| become_user(&mut c.plan, user, None));
@@ -150,11 +150,6 @@ fn go_on(c: &mut Compiler<'_>, user: Option<&User<'_>>) {
         seccomp::confine(&mut c.plan, user, c.request.host);
     }
     c.plan.runtime(RuntimeStep::AwaitExec);
-}
-
-fn setgroups(c: &Compiler<'_>) -> Setgroups {
-    let denied = super::namespaces::setgroups_denied(c.request.spec, c.request.host);
-    if denied { Setgroups::Denied } else { Setgroups::of(c.request.host) }
 }
 
 /// What exec needs, collected before the ids change.

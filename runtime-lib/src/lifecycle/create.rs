@@ -21,7 +21,7 @@ use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, check_preserved, prepare};
 use crate::seccomp::Filter;
 use crate::signal::Signal;
-use crate::spec::{Bundle, load};
+use crate::spec::{Bundle, keeps_groups, load};
 use crate::state::{Entry, Lock, ProcStat, Record, StoredFilter, now};
 use crate::validate::{HostLimits, validate};
 
@@ -49,6 +49,7 @@ impl Draft {
         let host = runtime.host_for(&bundle.spec, bundle.spec.process().as_ref());
         validate(&bundle.spec, &HostLimits { euid: host.euid })?;
         host_namespaces::refuse_changes(&bundle.spec)?;
+        warn_of_kept_groups(runtime, &bundle.spec);
         let layout = Layout::probe()?;
         let paths = places(runtime, &layout, &bundle.spec, id, &host)?;
         let links = links::read(&bundle)?;
@@ -122,6 +123,14 @@ impl Draft {
             resources: None,
             filter: None,
         }
+    }
+}
+
+/// podman lists the groups of the image's user as well; crun passes over them.
+fn warn_of_kept_groups(runtime: &Runtime, spec: &Spec) {
+    let groups = spec.process().as_ref().and_then(|p| p.user().additional_gids().as_ref());
+    if keeps_groups(spec) && groups.is_some_and(|groups| !groups.is_empty()) {
+        runtime.warn("run.oci.keep_original_groups: process.user.additionalGids are not set");
     }
 }
 

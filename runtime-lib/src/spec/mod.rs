@@ -48,7 +48,7 @@ pub(crate) use mount_options::MountOptions;
 pub use mount_options::mount_options;
 pub(crate) use parse::parse;
 pub(crate) use sysctl::sysctl_path;
-pub(crate) use view::{Namespace, clean, destination, is_bind, namespace, root_path};
+pub(crate) use view::{Namespace, clean, destination, is_bind, keeps_groups, namespace, root_path};
 
 /// A bundle as it was found on disk.
 #[derive(Debug, Clone)]

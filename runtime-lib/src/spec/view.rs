@@ -22,6 +22,13 @@ pub(crate) fn namespace(spec: &Spec, typ: LinuxNamespaceType) -> Option<Namespac
     Some(path.map_or(Namespace::New, Namespace::Join))
 }
 
+/// Whether the container's processes keep the caller's supplementary groups: crun's annotation, by which
+/// podman's `--group-add keep-groups` works. Any value counts but `0`.
+pub(crate) fn keeps_groups(spec: &Spec) -> bool {
+    let annotations = spec.annotations().as_ref();
+    annotations.and_then(|map| map.get("run.oci.keep_original_groups")).is_some_and(|v| v != "0")
+}
+
 /// A bind mount is known by its options; type `bind` alone is what crun and youki take as well
 /// (the kernel has no such filesystem, so nothing else can be meant).
 pub(crate) fn is_bind(mount: &Mount, options: &MountOptions) -> bool {
@@ -75,6 +82,18 @@ mod tests {
         assert_eq!(namespace(&spec, LinuxNamespaceType::Network), Some(join));
         assert_eq!(namespace(&spec, LinuxNamespaceType::User), None);
         assert_eq!(namespace(&Spec::default(), LinuxNamespaceType::Time), None);
+    }
+
+    #[test]
+    fn groups_are_kept_by_annotation() {
+        let keeps = |annotations: &str| {
+            let json = format!(r#"{{"annotations": {annotations}}}"#);
+            keeps_groups(&parse(json.as_bytes(), Path::new("c")).unwrap())
+        };
+        assert!(keeps(r#"{"run.oci.keep_original_groups": "1"}"#));
+        assert!(keeps(r#"{"run.oci.keep_original_groups": ""}"#));
+        assert!(!keeps(r#"{"run.oci.keep_original_groups": "0"}"#));
+        assert!(!keeps("{}") && !keeps_groups(&Spec::default()));
     }
 
     #[test]

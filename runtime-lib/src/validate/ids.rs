@@ -3,7 +3,7 @@
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Process, Spec};
 
 use super::{Checked, HostLimits, linux_of, list, require};
-use crate::spec::{Namespace, namespace};
+use crate::spec::{Namespace, keeps_groups, namespace};
 
 /// `UID_GID_MAP_MAX_EXTENTS` of the kernel.
 const MAX_MAPPINGS: usize = 340;
@@ -100,7 +100,8 @@ pub(super) fn rootless(spec: &Spec, host: &HostLimits) -> Checked {
 /// The ids of a process; which ids a joined user namespace has is not known here.
 pub(super) fn process(process: &Process, spec: &Spec, host: &HostLimits) -> Checked {
     let user = process.user();
-    let groups = list(user.additional_gids());
+    // Kept ones are the caller's, in the place of those that are listed.
+    let groups = if keeps_groups(spec) { &[] } else { list(user.additional_gids()) };
     let (uids, gids) = of(spec);
     let new = namespace(spec, LinuxNamespaceType::User) == Some(Namespace::New);
     let exists = |ids: &[LinuxIdMapping], id| id != NO_ID && (!new || is_mapped(ids, id));
