@@ -55,7 +55,7 @@ impl Manager {
 
     #[track_caller]
     fn next(&self) -> String {
-        self.messages.recv_timeout(Duration::from_secs(10)).expect("a message")
+        self.messages.recv_timeout(Duration::from_secs(10)).unwrap()
     }
 
     fn silent(&self) -> bool {

@@ -1,5 +1,4 @@
-//! The one moment in which a second process shares this program's memory. The only file of the
-//! library with `unsafe` in it.
+//! The one moment in which a second process shares this program's memory.
 //!
 //! clone3 with CLONE_VM and CLONE_VFORK: nothing is copied, the calling thread is suspended until
 //! the child has exec'd, other threads run on. Hence the child must not touch any memory but its

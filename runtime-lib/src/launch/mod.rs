@@ -201,17 +201,10 @@ impl<'a> Drive<'a> {
                     Error::system("prlimit", object, errno).with_hint(hint)
                 })
             }
-            RuntimeStep::Scheduler(attr) => priority::set_scheduler(self.child()?.pid, attr)
-                .map_err(|errno| {
-                    let object = format!("process.scheduler ({})", attr.name);
-                    Error::system("sched_setattr", object, errno).with_hint(scheduler_hint(errno))
-                }),
-            RuntimeStep::IoPriority { name, value } => priority::set_io(self.child()?.pid, *value)
-                .map_err(|errno| {
-                    let object = format!("process.ioPriority ({name})");
-                    let hint = "IOPRIO_CLASS_RT needs CAP_SYS_ADMIN or CAP_SYS_NICE";
-                    Error::system("ioprio_set", object, errno).with_hint(hint)
-                }),
+            RuntimeStep::Scheduler(attr) => priority::set_scheduler(self.child()?.pid, attr),
+            RuntimeStep::IoPriority { name, value } => {
+                priority::set_io(self.child()?.pid, *value, name)
+            }
             RuntimeStep::SaveState => {
                 let child = self.child.as_ref().ok_or_else(gone)?;
                 self.lane.save(child)
@@ -379,17 +372,6 @@ pub(crate) fn died_as_executor(pid: i32) -> Result<bool> {
 pub(crate) fn start_failure(said: &[u8]) -> Option<i32> {
     let record = Record::from_bytes(said);
     record.filter(|record| record.kind == Record::FAILURE).map(|record| record.errno)
-}
-
-fn scheduler_hint(errno: Errno) -> &'static str {
-    match errno {
-        Errno::EPERM => {
-            "realtime policies and a lower nice need CAP_SYS_NICE, on cgroup v1 also cpu.rt_runtime_us; \
-             SCHED_DEADLINE can't be used together with AllowedCPUs"
-        }
-        Errno::EBUSY => "there is not enough realtime capacity left for that runtime and period",
-        _ => "the kernel does not know the policy, or its parameters do not fit, see sched(7)",
-    }
 }
 
 fn gone() -> Error {
