@@ -134,11 +134,9 @@ fn a_log_that_cannot_be_opened_stops_everything() {
 fn what_cannot_be_done_yet_is_refused() {
     let root = TempDir::new().unwrap();
     let root = ["--root", root.path().to_str().unwrap()];
-    for (args, status) in [(&["run", "--no-pivot", "x"][..], 1)] {
-        let seen = teu(&[&root[..], args].concat());
-        assert_eq!(seen.0, status, "{args:?}");
-        assert!(seen.2.contains("not supported by this version of teu"), "{args:?}: {}", seen.2);
-    }
+    let seen = teu(&[&root[..], &["run", "--no-pivot", "x"]].concat());
+    assert_eq!(seen.0, 1);
+    assert!(seen.2.contains("not supported by this version of teu"), "{}", seen.2);
     let (status, _, stderr) = teu(&[&root[..], &["exec", "x"]].concat());
     assert_eq!(
         (status, text_message(&stderr)),
