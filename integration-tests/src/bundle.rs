@@ -1,6 +1,7 @@
 //! A bundle of its own, with its own state root and id, for every test.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -10,7 +11,7 @@ use nix::unistd::getegid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::command::Cmd;
+use crate::command::{Cmd, wait_until};
 use crate::container::Container;
 use crate::leaks::Leaks;
 use crate::outcome::Outcome;
@@ -57,7 +58,9 @@ impl Bundle {
         for dir in ["proc", "dev", "sys", "tmp", "etc", "run"] {
             bundle.dir(dir);
         }
-        fs::copy(runtime::probe(), bundle.rootfs().join("probe")).unwrap();
+        let probe = bundle.rootfs().join("probe");
+        fs::copy(runtime::probe(), &probe).unwrap();
+        wait_for_writers(&probe);
         bundle
     }
 
@@ -293,6 +296,16 @@ impl Bundle {
     pub fn leaks(&self) -> Leaks {
         Leaks::of(self)
     }
+}
+
+/// Children that other tests fork at this moment have the file open for writing until their own exec, and until
+/// then it cannot be executed (ETXTBSY). A read lease is granted when there is no writer (fcntl(2)).
+#[allow(unsafe_code, reason = "nix has no leases")]
+fn wait_for_writers(path: &Path) {
+    let file = fs::File::open(path).unwrap();
+    // SAFETY: plain numbers.
+    let lease = || unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK) };
+    wait_until("no writer", || lease() == 0);
 }
 
 fn hand_over(path: &Path, uid: u32) {
