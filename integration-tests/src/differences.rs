@@ -453,9 +453,9 @@ pub const DIFFERENCES: &[Difference] = &[
         "leaves a paused container frozen after SIGKILL, so that it lives on",
     ),
     differ(
-        "multiplying-leftovers",
+        "deletion-leftovers",
         &[Runc],
-        "leaves a v2 cgroup behind, now and then, if processes multiply while it deletes by force",
+        "leaves a v2 cgroup behind, now and then, if several processes are in it when it deletes by force",
     ),
     differ(
         "paused-leftovers",

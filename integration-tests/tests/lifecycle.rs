@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use integration_tests::cgroup::is_v2;
 use integration_tests::{Bundle, json, known_difference, patience, require, wait_until};
 
 #[test]
@@ -242,6 +243,9 @@ fn remove_empty_cgroups(name: &str) {
 #[test]
 fn a_process_without_a_pid_namespace_takes_its_children_along_on_delete() {
     require!("root");
+    if is_v2() {
+        known_difference!("deletion-leftovers");
+    }
     let mut b = Bundle::new();
     b.without_namespace("pid").args(&["spawn-children", "3"]);
     let c = b.create();
@@ -253,7 +257,7 @@ fn a_process_without_a_pid_namespace_takes_its_children_along_on_delete() {
 #[test]
 fn processes_that_multiply_do_not_outrun_a_deletion_by_force() {
     require!("root");
-    known_difference!("multiplying-leftovers");
+    known_difference!("deletion-leftovers");
     for shared in [true, false] {
         let mut b = Bundle::probe(&["fork-chain", "6", "200000"]);
         if shared {
