@@ -453,6 +453,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "leaves a paused container frozen after SIGKILL, so that it lives on",
     ),
     differ(
+        "scope-out-of-memory",
+        &[Runc],
+        "tells of a broken pipe when the first process is killed by the memory limit of its scope",
+    ),
+    differ(
         "deletion-leftovers",
         &[Runc],
         "leaves a v2 cgroup behind, now and then, if several processes are in it when it deletes by force",
