@@ -142,6 +142,7 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Crun],
         "takes a --cgroup that is not below the container's cgroup or not there",
     ),
+    differ("exec-label", &[Crun], "ignores the SELinux label of an exec on a host without SELinux"),
     differ(
         "exec-umask-oom",
         &[Runc, Crun],

@@ -116,6 +116,7 @@ fn a_label_without_selinux_is_refused() {
     b.try_create().fails_with(&[words]);
     b.assert_clean();
     b.remove("/process/selinuxLabel");
+    known_difference!("exec-label");
     let c = b.start_sleeper();
     let label = "system_u:system_r:container_t:s0";
     c.exec_with(&["--process-label", label], &["echo"]).fails_with(&[

@@ -144,7 +144,7 @@ fn the_terminal_is_restored_when_the_runtime_fails() {
     let mut terminal = Terminal::new();
     let before = terminal.settings();
     terminal.spawn(b.run_cmd(&[])).wait().exits(1);
-    assert!(terminal.seen().contains("/missing"), "{}", terminal.seen());
+    terminal.wait_for("/missing");
     assert_eq!(terminal.settings(), before);
     b.assert_clean();
 }
