@@ -148,6 +148,8 @@ pub mod signal {
     pub const CGROUP: u16 = 8;
     /// The seccomp filter has a listener (its number is in the record's `aux`).
     pub const LISTENER: u16 = 9;
+    /// The seccomp filter is in force, of a process that goes on to wait for `start`.
+    pub const CONFINED: u16 = 10;
 }
 
 /// An operand of any op, for the tools that look at whole plans.

@@ -124,14 +124,20 @@ pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     }
 }
 
-/// What can fail fails before `create` ends; behind the filter come a write or two and the exec.
+/// What can fail fails before `create` ends; behind the filter come a write or two and the exec. Until
+/// the runtime has written down this process's pid it must not outlive the runtime: nobody would know
+/// of it. Hence the first meeting is in front of the filter, which may forbid to hear of an answer.
 fn wait_for_start(c: &mut Compiler<'_>, user: Option<&User<'_>>, fifo: Slot) {
-    if let Some(user) = user {
-        seccomp::confine(&mut c.plan, user, c.request.host);
-    }
     c.plan.push(Op::Signal { number: signal::READY });
+    c.plan.push(Op::Wait { number: signal::READY });
     c.plan.runtime(RuntimeStep::Await(signal::READY));
     c.plan.runtime(RuntimeStep::SaveState);
+    c.plan.runtime(RuntimeStep::Answer(signal::READY));
+    if let Some(user) = user.filter(|user| user.filter.is_some()) {
+        seccomp::confine(&mut c.plan, user, c.request.host);
+        c.plan.push(Op::Signal { number: signal::CONFINED });
+        c.plan.runtime(RuntimeStep::Await(signal::CONFINED));
+    }
     c.plan.push(Op::AwaitStart { fifo });
 }
 

@@ -286,6 +286,7 @@ fn signal_name(number: u16) -> String {
         signal::READY => "READY".into(),
         signal::CGROUP => "CGROUP".into(),
         signal::LISTENER => "LISTENER".into(),
+        signal::CONFINED => "CONFINED".into(),
         other => other.to_string(),
     }
 }
