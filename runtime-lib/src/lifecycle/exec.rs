@@ -44,6 +44,10 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     // Where the init is by now is no answer to somebody who has named a place.
     let named = !options.sub_cgroups.is_empty();
     let init_cgroup = InitCgroup::of(cgroup.paths(), record.pid).filter(|_| !named);
+    if named && cgroup.paths().unit.is_some() && cgroup.needs_attach() {
+        let reason = "systemd has to move the process here, and would put it into the unit itself";
+        return Err(Error::unsupported("--cgroup", reason));
+    }
     let stdio = options.stdio.into_fds();
     let mut delivery = Delivery::open(&options.console, process.terminal() == Some(true))?;
     let shape = shape(&cgroup, &process);
