@@ -138,6 +138,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "does not give the size of its own terminal to the container's in the foreground",
     ),
     differ(
+        "exec-terminal-size",
+        &[Crun],
+        "sets the size of an exec's terminal while its process may already be running",
+    ),
+    differ(
         "exec-sub-cgroup",
         &[Crun],
         "takes a --cgroup that is not below the container's cgroup or not there",
