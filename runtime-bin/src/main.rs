@@ -47,7 +47,7 @@ fn run(log: &mut Arc<Log>) -> Result<u8, Failure> {
         Parsed::Request(request) => request,
     };
     *log = Arc::new(Log::open(&global.log)?);
-    match cli::verb(&words)? {
+    match cli::verb(words)? {
         Parsed::Answer(text) => output::text(&text).map(|()| 0),
         Parsed::Request(verb) => verb::run(verb, &verb::Context { global: &global, log }),
     }

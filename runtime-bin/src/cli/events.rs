@@ -17,8 +17,7 @@ pub struct Events {
 
     /// Time between two statistics, such as 500ms or 1m30s
     #[arg(
-        long, value_name = "duration", default_value = "5s", value_parser = interval,
-        allow_hyphen_values = true
+        long, value_name = "duration", default_value = "5s", value_parser = interval
     )]
     pub interval: Duration,
 

@@ -16,8 +16,7 @@ teu exec [OPTIONS] <container-id> <command> [argument]...
 pub struct Exec {
     /// Name of the container, then the command; everything behind the name belongs to the command
     #[arg(
-        value_names = ["container-id", "command"], num_args = 1.., required = true,
-        trailing_var_arg = true
+        value_names = ["container-id", "command"], num_args = 1.., required = true
     )]
     words: Vec<String>,
 
@@ -26,7 +25,7 @@ pub struct Exec {
     cwd: OsString,
 
     /// Add a variable to the environment: NAME=VALUE
-    #[arg(short, long, value_name = "variable", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "variable")]
     pub env: Vec<String>,
 
     /// Give the process a terminal
@@ -34,11 +33,11 @@ pub struct Exec {
     pub tty: bool,
 
     /// Run as this user: UID or UID:GID
-    #[arg(short, long, value_name = "user", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "user")]
     pub user: Option<UserSpec>,
 
     /// Add a supplementary group
-    #[arg(short = 'g', long, value_name = "gid", allow_hyphen_values = true)]
+    #[arg(short = 'g', long, value_name = "gid")]
     pub additional_gids: Vec<u32>,
 
     /// Take the whole process object from this JSON file
@@ -96,13 +95,9 @@ impl Exec {
         self.words.first().map_or("", String::as_str)
     }
 
-    /// The command and its arguments. One `--` between them and the container's name is dropped.
-    pub fn command(&self) -> Vec<String> {
-        let rest = self.words.get(1..).unwrap_or_default();
-        match rest.split_first() {
-            Some((first, command)) if first == "--" => command.to_vec(),
-            _ => rest.to_vec(),
-        }
+    /// The command and its arguments.
+    pub fn command(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
     }
 
     /// Working directory in the container.

@@ -5,6 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::words::truth;
+
 /// Where and how to log, and where state is kept.
 #[derive(Debug, Args)]
 pub struct Global {
@@ -82,11 +84,10 @@ pub struct Rootless(pub Option<bool>);
 impl Rootless {
     /// Takes every spelling of a truth value that runc takes.
     fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(Self(Some(true))),
-            "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(Self(Some(false))),
-            other if other.is_empty() || other.eq_ignore_ascii_case("auto") => Ok(Self(None)),
-            _ => Err("must be auto, true or false".to_owned()),
+        match truth(text) {
+            None if text.is_empty() || text.eq_ignore_ascii_case("auto") => Ok(Self(None)),
+            None => Err("must be auto, true or false".to_owned()),
+            known => Ok(Self(known)),
         }
     }
 }

@@ -28,14 +28,16 @@ pub mod state;
 pub mod update;
 mod usage;
 pub mod user;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, Command, CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::global::Global;
+use crate::cli::words::{Known, Sorted, Stop};
 use crate::failure::Failure;
 
 /// Version of the runtime specification that teu follows.
@@ -86,7 +88,7 @@ OPTIONS:
 /// What teu is, in the words by which its kind is known.
 const ABOUT: &str = "Open Container Initiative runtime";
 
-/// The command line up to the verb.
+/// The flags that belong before the verb.
 #[derive(Debug, Parser)]
 #[command(
     name = "teu",
@@ -105,17 +107,6 @@ struct Cli {
     /// Print the version
     #[arg(short = 'v', long)]
     version: bool,
-
-    #[command(subcommand)]
-    words: Option<Words>,
-}
-
-/// The verb's name and all that follows, looked at later: to describe every flag of every verb
-/// takes longer than everything else teu does before it calls the library.
-#[derive(Debug, Subcommand)]
-enum Words {
-    #[command(external_subcommand)]
-    Words(Vec<OsString>),
 }
 
 /// What is to be done.
@@ -150,69 +141,114 @@ pub enum Parsed<T> {
     Request(T),
 }
 
-/// Reads the command line up to the verb; the rest is for [`verb`].
+/// A verb and its words, taken apart but not read.
+pub struct Words {
+    name: String,
+    verb: Option<Described>,
+    sorted: Result<Sorted, Failure>,
+}
+
+/// Turns what clap has read into a verb.
+type Read = Box<dyn Fn(&ArgMatches) -> clap::error::Result<Verb>>;
+
+/// One verb as clap knows it: to describe them all takes longer than everything else teu does before it
+/// calls the library.
+struct Described {
+    command: Command,
+    read: Read,
+}
+
+/// Reads the flags of teu itself, before the verb or behind it; the rest is for [`verb`].
 pub fn global(
     args: impl IntoIterator<Item = OsString>,
-) -> Result<Parsed<(Global, Vec<OsString>)>, Failure> {
-    match Cli::try_parse_from(args) {
+) -> Result<Parsed<(Global, Words)>, Failure> {
+    let args: Vec<OsString> = args.into_iter().skip(1).collect();
+    let command = Cli::command();
+    let before = Known { own: &command, global: None };
+    let Sorted { mut own, positional, .. } = words::sort(before, &args, Stop::AtFirst)?;
+    let mut words = take_apart(&command, &positional);
+    if let Ok(sorted) = &mut words.sorted {
+        own.append(&mut sorted.global);
+    }
+    own.insert(0, "teu".into());
+    match command.try_get_matches_from(own).and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(Cli { version: true, .. }) => Ok(Parsed::Answer(version())),
-        Ok(Cli { global, words: Some(Words::Words(words)), .. }) => {
-            Ok(Parsed::Request((global, words)))
-        }
-        Ok(Cli { words: None, .. }) => Ok(Parsed::Answer(help())),
+        Ok(Cli { global, .. }) if !positional.is_empty() => Ok(Parsed::Request((global, words))),
+        Ok(_) => Ok(Parsed::Answer(help())),
         Err(e) if e.kind() == ErrorKind::DisplayHelp => Ok(Parsed::Answer(help())),
         Err(e) => Err(usage::failure("", &e)),
     }
 }
 
+fn take_apart(global: &Command, words: &[OsString]) -> Words {
+    let (name, rest) = words.split_first().unwrap_or((const { &OsString::new() }, &[]));
+    let name = name.to_string_lossy().into_owned();
+    let verb = described(&name);
+    let sorted = match &verb {
+        Some(verb) if !verb.command.has_subcommands() => {
+            let known = Known { own: &verb.command, global: Some(global) };
+            // What follows the container's name in these is not for teu.
+            let stop = matches!(name.as_str(), "exec" | "ps");
+            words::sort(known, rest, if stop { Stop::AtFirst } else { Stop::Never })
+        }
+        _ => Ok(Sorted { own: rest.to_vec(), ..Sorted::default() }),
+    };
+    Words { name, verb, sorted }
+}
+
 /// Reads the verb and what follows it.
-pub fn verb(words: &[OsString]) -> Result<Parsed<Verb>, Failure> {
-    let name = words.first().and_then(|word| word.to_str()).unwrap_or_default();
-    match name {
-        "create" => one(name, words, Verb::Create),
-        "delete" => one(name, words, Verb::Delete),
-        "events" => one(name, words, Verb::Events),
-        "exec" => one(name, words, Verb::Exec),
-        "features" => one(name, words, Verb::Features),
-        "kill" => one(name, words, Verb::Kill),
-        "list" => one(name, words, Verb::List),
-        "pause" => one(name, words, Verb::Pause),
-        "plan" => one(name, words, Verb::Plan),
-        "ps" => one(name, words, Verb::Ps),
-        "resume" => one(name, words, Verb::Resume),
-        "run" => one(name, words, Verb::Run),
-        "seccomp" => one(name, words, Verb::Seccomp),
-        "spec" => one(name, words, Verb::Spec),
-        "start" => one(name, words, Verb::Start),
-        "state" => one(name, words, Verb::State),
-        "update" => one(name, words, Verb::Update),
-        "help" | "h" => help_on(words.get(1)),
-        _ => Err(usage::unknown_verb(name)),
+pub fn verb(words: Words) -> Result<Parsed<Verb>, Failure> {
+    let Words { name, verb, sorted } = words;
+    let sorted = sorted?;
+    let Some(Described { command, read }) = verb else {
+        return match name.as_str() {
+            "help" | "h" => help_on(sorted.own.first()),
+            _ => Err(usage::unknown_verb(&name)),
+        };
+    };
+    let words = std::iter::once(OsString::from(&name)).chain(sorted.for_clap());
+    match command.try_get_matches_from(words).and_then(|m| read(&m)) {
+        Ok(verb) => Ok(Parsed::Request(verb)),
+        Err(e) if e.kind() == ErrorKind::DisplayHelp => Ok(Parsed::Answer(e.to_string())),
+        Err(e) => Err(usage::failure(&name, &e)),
     }
 }
 
-/// Reads the words of one verb, whose flags alone are described to clap.
-fn one<A: Args>(
-    name: &str,
-    words: &[OsString],
-    wrap: impl Fn(A) -> Verb,
-) -> Result<Parsed<Verb>, Failure> {
+fn described(name: &str) -> Option<Described> {
+    Some(match name {
+        "create" => describe(name, Verb::Create),
+        "delete" => describe(name, Verb::Delete),
+        "events" => describe(name, Verb::Events),
+        "exec" => describe(name, Verb::Exec),
+        "features" => describe(name, Verb::Features),
+        "kill" => describe(name, Verb::Kill),
+        "list" => describe(name, Verb::List),
+        "pause" => describe(name, Verb::Pause),
+        "plan" => describe(name, Verb::Plan),
+        "ps" => describe(name, Verb::Ps),
+        "resume" => describe(name, Verb::Resume),
+        "run" => describe(name, Verb::Run),
+        "seccomp" => describe(name, Verb::Seccomp),
+        "spec" => describe(name, Verb::Spec),
+        "start" => describe(name, Verb::Start),
+        "state" => describe(name, Verb::State),
+        "update" => describe(name, Verb::Update),
+        _ => return None,
+    })
+}
+
+fn describe<A: Args + 'static>(name: &str, wrap: fn(A) -> Verb) -> Described {
     let path = format!("teu {name}");
     let command = A::augment_args(Command::new("teu").args_override_self(true))
         .bin_name(&path)
         .display_name(path);
-    let parsed = command.try_get_matches_from(words).and_then(|m| A::from_arg_matches(&m));
-    match parsed {
-        Ok(args) => Ok(Parsed::Request(wrap(args))),
-        Err(e) if e.kind() == ErrorKind::DisplayHelp => Ok(Parsed::Answer(e.to_string())),
-        Err(e) => Err(usage::failure(name, &e)),
-    }
+    Described { command, read: Box::new(move |matches| A::from_arg_matches(matches).map(wrap)) }
 }
 
 /// `teu help` and `teu help run`.
 fn help_on(name: Option<&OsString>) -> Result<Parsed<Verb>, Failure> {
     match name {
-        Some(name) => verb(&[name.clone(), "--help".into()]),
+        Some(name) => verb(take_apart(&Cli::command(), &[name.clone(), "--help".into()])),
         None => Ok(Parsed::Answer(help())),
     }
 }
@@ -240,5 +276,7 @@ fn version() -> String {
     )
 }
 
+#[cfg(test)]
+mod runc_tests;
 #[cfg(test)]
 mod tests;

@@ -16,8 +16,7 @@ pub struct Ps {
     /// Name of the container, then options for the host's ps, whose table must have a column PID;
     /// -ef if there are none
     #[arg(
-        value_names = ["container-id", "ps option"], num_args = 1.., required = true,
-        trailing_var_arg = true
+        value_names = ["container-id", "ps option"], num_args = 1.., required = true
     )]
     words: Vec<String>,
 
@@ -32,13 +31,9 @@ impl Ps {
         self.words.first().map_or("", String::as_str)
     }
 
-    /// What the host's ps is told. One `--` between that and the container's name is dropped.
+    /// What the host's ps is told.
     pub fn options(&self) -> Vec<&str> {
-        let rest: Vec<&str> = self.words.iter().skip(1).map(String::as_str).collect();
-        match rest.split_first() {
-            None | Some((&"--", [])) => ALL.to_vec(),
-            Some((&"--", options)) => options.to_vec(),
-            Some(_) => rest,
-        }
+        let options: Vec<&str> = self.words.iter().skip(1).map(String::as_str).collect();
+        if options.is_empty() { ALL.to_vec() } else { options }
     }
 }

@@ -9,7 +9,7 @@ fn words(line: &str) -> Vec<OsString> {
 fn both(line: &str) -> Result<(Global, Verb), Failure> {
     match super::global(words(line))? {
         Parsed::Answer(text) => panic!("{line}: {text}"),
-        Parsed::Request((global, words)) => match super::verb(&words)? {
+        Parsed::Request((global, words)) => match super::verb(words)? {
             Parsed::Answer(text) => panic!("{line}: {text}"),
             Parsed::Request(verb) => Ok((global, verb)),
         },
@@ -43,8 +43,8 @@ fn clap_finds_no_contradiction() {
 #[test]
 fn every_verb_of_the_help_is_understood() {
     for command in all().get_subcommands() {
-        let words = [command.get_name().into(), "--help".into()];
-        let Ok(Parsed::Answer(text)) = super::verb(&words) else { panic!("{words:?}") };
+        let text = help_on(Some(&command.get_name().into()));
+        let Ok(Parsed::Answer(text)) = text else { panic!("{text:?}") };
         assert!(text.starts_with(&format!("NAME:\n   teu {}", command.get_name())), "{text}");
     }
 }
@@ -84,6 +84,15 @@ fn flags_may_follow_the_id_except_in_exec() {
     let args = exec("teu exec -e A=1 id -e B=2 --cwd / --help");
     assert_eq!(args.env, ["A=1"]);
     assert_eq!(args.command(), ["-e", "B=2", "--cwd", "/", "--help"]);
+}
+
+#[test]
+fn flags_of_teu_itself_may_follow_the_verb() {
+    assert_eq!(global("teu list --root /r -log /l -q").root, Some("/r".into()));
+    assert!(global("teu delete id --systemd-cgroup=true").systemd_cgroup);
+    assert_eq!(global("teu --root /a state --root /b id").root, Some("/b".into()));
+    assert_eq!(global("teu --root /a exec id --root /b").root, Some("/a".into()));
+    assert!(message("teu list --log-format xml").ends_with("invalid log-format: xml"));
 }
 
 #[test]

@@ -18,14 +18,7 @@ pub struct Update {
     pub id: ContainerId,
 
     /// Read the limits from a file, or from standard input if it is -; all other flags are ignored
-    #[arg(
-        short,
-        long,
-        value_name = "file",
-        default_value = "",
-        hide_default_value = true,
-        allow_hyphen_values = true
-    )]
+    #[arg(short, long, value_name = "file", default_value = "", hide_default_value = true)]
     resources: OsString,
 
     #[command(flatten)]
@@ -48,34 +41,34 @@ const FORMAT: &str = r#"The file is JSON in the form of linux.resources in confi
 #[derive(Debug, Args)]
 pub struct Limits {
     /// Weight of block I/O, from 10 to 1000
-    #[arg(long, value_name = "weight", value_parser = Value::<u16>::number, allow_hyphen_values = true)]
+    #[arg(long, value_name = "weight", value_parser = Value::<u16>::number)]
     pub blkio_weight: Option<Value<u16>>,
 
     /// Period of the CPU quota, in microseconds
-    #[arg(long, value_name = "usec", value_parser = Value::<u64>::number, allow_hyphen_values = true)]
+    #[arg(long, value_name = "usec", value_parser = Value::<u64>::number)]
     pub cpu_period: Option<Value<u64>>,
 
     /// CPU time in a period, in microseconds; -1 is no limit
     #[arg(
-        long, value_name = "usec", value_parser = Value::<i64>::number, allow_hyphen_values = true
+        long, value_name = "usec", value_parser = Value::<i64>::number
     )]
     pub cpu_quota: Option<Value<i64>>,
 
     /// CPU time that may be saved up for a later period, in microseconds
-    #[arg(long, value_name = "usec", value_parser = Value::<u64>::number, allow_hyphen_values = true)]
+    #[arg(long, value_name = "usec", value_parser = Value::<u64>::number)]
     pub cpu_burst: Option<Value<u64>>,
 
     /// CPU shares: the weight against other containers
-    #[arg(long, value_name = "shares", value_parser = Value::<u64>::number, allow_hyphen_values = true)]
+    #[arg(long, value_name = "shares", value_parser = Value::<u64>::number)]
     pub cpu_share: Option<Value<u64>>,
 
     /// Period of the realtime limit, in microseconds (cgroup v1)
-    #[arg(long, value_name = "usec", value_parser = Value::<u64>::number, allow_hyphen_values = true)]
+    #[arg(long, value_name = "usec", value_parser = Value::<u64>::number)]
     pub cpu_rt_period: Option<Value<u64>>,
 
     /// Realtime CPU time in a period, in microseconds (cgroup v1)
     #[arg(
-        long, value_name = "usec", value_parser = Value::<i64>::number, allow_hyphen_values = true
+        long, value_name = "usec", value_parser = Value::<i64>::number
     )]
     pub cpu_rt_runtime: Option<Value<i64>>,
 
@@ -89,40 +82,39 @@ pub struct Limits {
 
     /// Kernel memory, which no kernel since 5.16 limits
     #[arg(
-        long, value_name = "bytes", value_parser = Value::bytes, allow_hyphen_values = true,
+        long, value_name = "bytes", value_parser = Value::bytes,
         hide = true
     )]
     pub kernel_memory: Option<Value<i64>>,
 
     /// Buffers of TCP (cgroup v1)
     #[arg(
-        long, value_name = "bytes", value_parser = Value::bytes, allow_hyphen_values = true,
+        long, value_name = "bytes", value_parser = Value::bytes,
         hide = true
     )]
     pub kernel_memory_tcp: Option<Value<i64>>,
 
     /// Memory, in bytes or with a unit such as 512m; -1 is no limit
-    #[arg(long, value_name = "bytes", value_parser = Value::bytes, allow_hyphen_values = true)]
+    #[arg(long, value_name = "bytes", value_parser = Value::bytes)]
     pub memory: Option<Value<i64>>,
 
     /// 1: run only when the CPU is idle (SCHED_IDLE), 0: not so
     #[arg(
-        long, value_name = "0|1", value_parser = Value::<i64>::number, allow_hyphen_values = true
+        long, value_name = "0|1", value_parser = Value::<i64>::number
     )]
     pub cpu_idle: Option<Value<i64>>,
 
     /// Memory that is kept for the container when it is short, in bytes or with a unit
-    #[arg(long, value_name = "bytes", value_parser = Value::bytes, allow_hyphen_values = true)]
+    #[arg(long, value_name = "bytes", value_parser = Value::bytes)]
     pub memory_reservation: Option<Value<i64>>,
 
     /// Memory and swap together, in bytes or with a unit; -1 is no limit
-    #[arg(long, value_name = "bytes", value_parser = Value::bytes, allow_hyphen_values = true)]
+    #[arg(long, value_name = "bytes", value_parser = Value::bytes)]
     pub memory_swap: Option<Value<i64>>,
 
     /// Number of processes and threads; -1 is no limit
     #[arg(
-        long, value_name = "number", value_parser = Value::<i64>::number,
-        allow_hyphen_values = true
+        long, value_name = "number", value_parser = Value::<i64>::number
     )]
     pub pids_limit: Option<Value<i64>>,
 

@@ -46,7 +46,7 @@ fn options(args: &Exec, context: &Context<'_>) -> Result<ExecOptions, Failure> {
         options.process = Some(read_process(&file, context)?);
         return Ok(options);
     }
-    options.args = args.command();
+    options.args = args.command().to_vec();
     options.env = args.env.clone();
     options.cwd = args.cwd();
     options.user = args.user.map(|user| (user.uid, user.gid));
