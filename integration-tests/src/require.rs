@@ -61,7 +61,7 @@ fn missing(need: &str) -> Option<String> {
             on_path("dockerd").or_else(|| on_path("containerd")).or_else(|| on_path("docker"))
         }
         "uidmap" => on_path("newuidmap").or_else(|| on_path("newgidmap")).or_else(missing_subids),
-        "setcap" | "setfacl" | "setpriv" => on_path(need),
+        "setcap" | "setfacl" | "setpriv" | "bash" | "zsh" | "fish" | "groff" => on_path(need),
         "idmap" => unless(kernel() >= (5, 12), "id-mapped mounts came with Linux 5.12"),
         "idmap-tmpfs" => unless(kernel() >= (6, 3), "id-mapped tmpfs came with Linux 6.3"),
         "cgroupfs" => unless(!Runtime::systemd(), "systemd manages cgroups"),

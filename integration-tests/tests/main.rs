@@ -41,6 +41,7 @@ mod run_exit_codes;
 mod scheduling;
 mod seccomp;
 mod seccomp_listener;
+mod shells;
 mod signals;
 mod spec_cmd;
 mod state;

@@ -63,8 +63,25 @@ fn json_file(path: PathBuf) -> Value {
 #[test]
 fn help_is_as_reviewed() {
     let verbs = [
-        "create", "delete", "events", "exec", "features", "kill", "list", "pause", "plan", "ps",
-        "resume", "run", "seccomp", "spec", "start", "state", "update",
+        "completion",
+        "create",
+        "delete",
+        "events",
+        "exec",
+        "features",
+        "kill",
+        "list",
+        "man",
+        "pause",
+        "plan",
+        "ps",
+        "resume",
+        "run",
+        "seccomp",
+        "spec",
+        "start",
+        "state",
+        "update",
     ];
     let (status, all, _) = teu(&["--help"]);
     assert_eq!(status, 0);

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use libteu::ContainerId;
 
 use crate::cli::{HELP_WITH_ID, non_empty};
@@ -25,22 +25,35 @@ pub struct Setup {
     pub id: ContainerId,
 
     /// Directory with config.json and the root filesystem [default: the working directory]
-    #[arg(short, long, value_name = "dir", default_value = "", hide_default_value = true)]
+    #[arg(
+        short, long, value_name = "dir", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::DirPath
+    )]
     bundle: OsString,
 
     /// Unix socket that receives the terminal's master end
-    #[arg(long, value_name = "path", default_value = "", hide_default_value = true)]
+    #[arg(
+        long, value_name = "path", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::FilePath
+    )]
     pub console_socket: OsString,
 
     /// Unix socket that receives a pidfd of the container's process
-    #[arg(long, value_name = "path", default_value = "", hide_default_value = true)]
+    #[arg(
+        long, value_name = "path", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::FilePath
+    )]
     pub pidfd_socket: OsString,
 
     /// File to write the pid of the container's process to
-    #[arg(long, value_name = "file", default_value = "", hide_default_value = true)]
+    #[arg(
+        long, value_name = "file", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::FilePath
+    )]
     pid_file: OsString,
 
-    /// Move the root filesystem instead of pivoting into it, as one on a ramdisk needs
+    /// Move the root filesystem with MS_MOVE and chroot(2) instead of pivot_root(2), as one on a ramdisk
+    /// needs
     #[arg(long)]
     pub no_pivot: bool,
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::cli::user::UserSpec;
 use crate::cli::{HELP_WITH_ID, non_empty};
@@ -41,7 +41,10 @@ pub struct Exec {
     pub additional_gids: Vec<u32>,
 
     /// Take the whole process object from this JSON file
-    #[arg(short, long, value_name = "file", default_value = "", hide_default_value = true)]
+    #[arg(
+        short, long, value_name = "file", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::FilePath
+    )]
     process: OsString,
 
     /// Return as soon as the process runs
@@ -49,7 +52,10 @@ pub struct Exec {
     pub detach: bool,
 
     /// File to write the pid of the process to
-    #[arg(long, value_name = "file", default_value = "", hide_default_value = true)]
+    #[arg(
+        long, value_name = "file", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::FilePath
+    )]
     pid_file: OsString,
 
     /// Set no_new_privs for the process
@@ -69,11 +75,17 @@ pub struct Exec {
     pub ignore_paused: bool,
 
     /// Unix socket that receives the terminal's master end
-    #[arg(long, value_name = "path", default_value = "", hide_default_value = true)]
+    #[arg(
+        long, value_name = "path", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::FilePath
+    )]
     pub console_socket: OsString,
 
     /// Unix socket that receives a pidfd of the process
-    #[arg(long, value_name = "path", default_value = "", hide_default_value = true)]
+    #[arg(
+        long, value_name = "path", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::FilePath
+    )]
     pub pidfd_socket: OsString,
 
     /// SELinux label of the process

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::cli::words::truth;
 
@@ -15,7 +15,7 @@ pub struct Global {
 
     /// Directory for the state of containers, best on a tmpfs [default: /run/teu, or
     /// $XDG_RUNTIME_DIR/teu without privileges]
-    #[arg(long, value_name = "dir", value_parser = absolute_root)]
+    #[arg(long, value_name = "dir", value_parser = absolute_root, value_hint = ValueHint::DirPath)]
     pub root: Option<PathBuf>,
 
     /// Have systemd manage cgroups; cgroupsPath is then "slice:prefix:name"
@@ -39,7 +39,10 @@ pub struct LogOptions {
     pub debug: bool,
 
     /// Append the log to this file instead of writing it to standard error
-    #[arg(long, value_name = "file", default_value = "", hide_default_value = true)]
+    #[arg(
+        long, value_name = "file", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::FilePath
+    )]
     pub log: OsString,
 
     /// Format of the log: text or json

@@ -5,6 +5,7 @@
 
 mod bytes;
 pub mod cgroup;
+pub mod completion;
 pub mod create;
 pub mod delete;
 mod duration;
@@ -15,6 +16,7 @@ pub mod format;
 pub mod global;
 pub mod kill;
 pub mod list;
+pub mod man;
 pub mod pause;
 pub mod plan;
 pub mod ps;
@@ -98,7 +100,8 @@ const ABOUT: &str = "Open Container Initiative runtime";
     args_override_self = true,
     disable_version_flag = true,
     disable_help_subcommand = true,
-    subcommand_value_name = "command"
+    subcommand_value_name = "command",
+    subcommand_help_heading = "COMMANDS"
 )]
 struct Cli {
     #[command(flatten)]
@@ -113,6 +116,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 #[command(about = ABOUT)]
 pub enum Verb {
+    Completion(completion::Completion),
     Create(create::Create),
     Delete(delete::Delete),
     Events(events::Events),
@@ -120,6 +124,7 @@ pub enum Verb {
     Features(features::Features),
     Kill(kill::Kill),
     List(list::List),
+    Man(man::Man),
     Pause(pause::Pause),
     Plan(plan::Plan),
     Ps(ps::Ps),
@@ -216,6 +221,7 @@ pub fn verb(words: Words) -> Result<Parsed<Verb>, Failure> {
 
 fn described(name: &str) -> Option<Described> {
     Some(match name {
+        "completion" => describe(name, Verb::Completion),
         "create" => describe(name, Verb::Create),
         "delete" => describe(name, Verb::Delete),
         "events" => describe(name, Verb::Events),
@@ -223,6 +229,7 @@ fn described(name: &str) -> Option<Described> {
         "features" => describe(name, Verb::Features),
         "kill" => describe(name, Verb::Kill),
         "list" => describe(name, Verb::List),
+        "man" => describe(name, Verb::Man),
         "pause" => describe(name, Verb::Pause),
         "plan" => describe(name, Verb::Plan),
         "ps" => describe(name, Verb::Ps),
@@ -257,8 +264,8 @@ fn help() -> String {
     all().render_help().to_string()
 }
 
-/// teu with all its verbs, for help.
-fn all() -> Command {
+/// teu with all its verbs, for help and what is made from it.
+pub fn all() -> Command {
     Verb::augment_subcommands(Cli::command())
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use libteu::ContainerId;
 
 use crate::cli::{HELP_WITH_ID, non_empty};
@@ -17,7 +17,10 @@ pub struct Plan {
     pub id: ContainerId,
 
     /// Directory with config.json and the root filesystem [default: the working directory]
-    #[arg(short, long, value_name = "dir", default_value = "", hide_default_value = true)]
+    #[arg(
+        short, long, value_name = "dir", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::DirPath
+    )]
     bundle: OsString,
 }
 

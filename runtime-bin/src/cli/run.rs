@@ -22,7 +22,7 @@ pub struct Run {
     #[arg(long)]
     pub keep: bool,
 
-    /// Do not adopt processes that the container's process leaves behind
+    /// Do not become the subreaper of processes that the container's process leaves behind
     #[arg(long)]
     pub no_subreaper: bool,
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 
 use crate::cli::{HELP_OF_ALL, HELP_WITH_ID, non_empty};
 
@@ -31,7 +31,10 @@ pub struct Explain {
     pub call: Option<String>,
 
     /// Directory with config.json [default: the working directory]
-    #[arg(short, long, value_name = "dir", default_value = "", hide_default_value = true)]
+    #[arg(
+        short, long, value_name = "dir", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::DirPath
+    )]
     bundle: OsString,
 
     /// Print the filter's program instead, one instruction a line

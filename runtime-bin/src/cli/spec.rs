@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::cli::{HELP, non_empty};
 
@@ -14,7 +14,10 @@ The file describes a container that runs \"sh\" on the root filesystem in ./root
 there already is left alone.")]
 pub struct Spec {
     /// Directory to write to [default: the working directory]
-    #[arg(short, long, value_name = "dir", default_value = "", hide_default_value = true)]
+    #[arg(
+        short, long, value_name = "dir", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::DirPath
+    )]
     bundle: OsString,
 
     /// Write a config for users without privileges

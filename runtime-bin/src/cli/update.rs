@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use libteu::ContainerId;
 
 use crate::cli::{HELP_WITH_ID, bytes, non_empty};
@@ -18,7 +18,10 @@ pub struct Update {
     pub id: ContainerId,
 
     /// Read the limits from a file, or from standard input if it is -; all other flags are ignored
-    #[arg(short, long, value_name = "file", default_value = "", hide_default_value = true)]
+    #[arg(
+        short, long, value_name = "file", default_value = "", hide_default_value = true,
+        value_hint = ValueHint::FilePath
+    )]
     resources: OsString,
 
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! The verbs: what was typed becomes calls of the library, one file a verb.
 
+mod completion;
 mod create;
 mod delete;
 mod events;
@@ -7,6 +8,7 @@ mod exec;
 mod features;
 mod kill;
 mod list;
+mod man;
 mod pause;
 mod plan;
 mod ps;
@@ -41,11 +43,13 @@ pub fn run(verb: Verb, context: &Context<'_>) -> Result<u8, Failure> {
         Verb::Create(args) => create::run(&args, context).map_err(boxed(Failure::Create)),
         Verb::Run(args) => run::run(&args, context).map_err(boxed(Failure::Run)),
         Verb::Exec(args) => exec::run(&args, context).map_err(boxed(Failure::Exec)),
+        Verb::Completion(args) => completion::run(&args).map(|()| 0),
         Verb::Delete(args) => delete::run(&args, context).map(|()| 0),
         Verb::Events(args) => events::run(&args, context).map(|()| 0),
         Verb::Features(_) => features::run().map(|()| 0),
         Verb::Kill(args) => kill::run(&args, context).map(|()| 0),
         Verb::List(args) => list::run(&args, context).map(|()| 0),
+        Verb::Man(args) => man::run(&args).map(|()| 0),
         Verb::Pause(args) => pause::run(&args, context).map(|()| 0),
         Verb::Plan(args) => plan::run(&args, context).map(|()| 0),
         Verb::Ps(args) => ps::run(&args, context).map(|()| 0),
