@@ -22,8 +22,9 @@ pub fn run(args: &Man) -> Result<(), Failure> {
 }
 
 fn pages(command: &Command, directory: &Path) -> Result<(), Failure> {
-    let visible = command.get_subcommands().filter(|verb| !verb.is_hide_set());
-    visible.map(|verb| pages(verb, directory)).collect::<Result<(), _>>()?;
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        pages(verb, directory)?;
+    }
     let page = clap_mangen::Man::new(command.clone())
         .section(SECTION)
         .source(concat!("teu ", env!("CARGO_PKG_VERSION")))
