@@ -168,7 +168,7 @@ fn socket_activation_counts_only_if_it_is_meant_for_teu() {
     let args = ["--root", bundle, "create", "--bundle", bundle, "x"];
     let (_, _, stderr) = seen(command(&args).env("LISTEN_FDS", "1").env("LISTEN_PID", "1"));
     assert!(!stderr.contains("LISTEN_FDS"), "{stderr}");
-    let script = r#"LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@""#;
+    let script = r#"LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@" 3<&-"#;
     let mut shell = Command::new("sh");
     let (status, _, stderr) =
         seen(shell.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_teu")).args(args));
