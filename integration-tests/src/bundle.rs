@@ -30,6 +30,7 @@ pub struct Bundle {
     subids: bool,
     flags: Vec<String>,
     env: Vec<(String, String)>,
+    covers: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Default for Bundle {
@@ -49,7 +50,8 @@ impl Bundle {
         let dir = tempfile::Builder::new().prefix(&format!("{id}-")).tempdir().unwrap();
         let config = config::default();
         let (flags, env) = (Vec::new(), Vec::new());
-        let mut bundle = Self { dir, id, config, user: None, subids: false, flags, env };
+        let covers = Vec::new();
+        let mut bundle = Self { dir, id, config, user: None, subids: false, flags, env, covers };
         if !is_root() {
             bundle.make_rootless(getegid().as_raw());
         }
@@ -159,6 +161,12 @@ impl Bundle {
         self
     }
 
+    /// Has every verb see this file where another is.
+    pub fn cover(&mut self, file: impl Into<PathBuf>, target: impl Into<PathBuf>) -> &mut Self {
+        self.covers.push((file.into(), target.into()));
+        self
+    }
+
     /// A directory in the root file system.
     pub fn dir(&self, path: &str) -> PathBuf {
         let path = self.rootfs().join(path);
@@ -206,6 +214,9 @@ impl Bundle {
             cmd = cmd
                 .bind(self.scratch("subuid"), "/etc/subuid")
                 .bind(self.scratch("subgid"), "/etc/subgid");
+        }
+        for (file, target) in &self.covers {
+            cmd = cmd.bind(file, target);
         }
         cmd = self.env.iter().fold(cmd, |cmd, (key, value)| cmd.env(key, value));
         cmd.args(&self.flags).arg("--root").arg(self.root()).arg(verb)

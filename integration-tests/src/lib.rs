@@ -29,6 +29,7 @@ mod leaks;
 mod outcome;
 mod report;
 mod require;
+pub mod resctrl;
 mod runtime;
 mod terminal;
 mod user;

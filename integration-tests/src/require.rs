@@ -122,6 +122,10 @@ fn missing(need: &str) -> Option<String> {
             let first = |cpu| cpus.as_ref().is_ok_and(|set| set.is_set(cpu).unwrap_or(false));
             unless(first(0) && first(1), "processors 0 and 1 are not both there to run on")
         }
+        "fuse" => {
+            let device = std::fs::File::options().read(true).write(true).open("/dev/fuse");
+            device.err().map(|e| format!("/dev/fuse: {e}"))
+        }
         "veth" => on_path("ip").or_else(|| {
             let script = "ip link add host0 type veth peer name peer0";
             let made = crate::Cmd::new("unshare").args(["-n", "sh", "-c", script]).run();

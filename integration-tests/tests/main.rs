@@ -34,6 +34,7 @@ mod pause;
 mod pid_file;
 mod ps;
 mod regressions;
+mod resctrl;
 mod resources;
 mod rlimits;
 mod rootless;

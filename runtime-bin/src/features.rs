@@ -103,7 +103,7 @@ struct Linux {
     seccomp: Seccomp,
     apparmor: Switch,
     selinux: Switch,
-    intel_rdt: Switch,
+    intel_rdt: IntelRdt,
     memory_policy: MemoryPolicy,
     mount_extensions: MountExtensions,
     net_devices: Switch,
@@ -128,6 +128,13 @@ struct Seccomp {
     archs: &'static [&'static str],
     known_flags: &'static [&'static str],
     supported_flags: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct IntelRdt {
+    enabled: bool,
+    schemata: bool,
+    monitoring: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -167,7 +174,7 @@ impl Features {
 
 impl Linux {
     fn of_this_version() -> Self {
-        let (on, off) = (|| Switch { enabled: true }, || Switch { enabled: false });
+        let on = || Switch { enabled: true };
         Self {
             namespaces: &NAMESPACES,
             capabilities: &CAPABILITIES,
@@ -182,7 +189,7 @@ impl Linux {
             },
             apparmor: on(),
             selinux: on(),
-            intel_rdt: off(),
+            intel_rdt: IntelRdt { enabled: true, schemata: true, monitoring: true },
             memory_policy: MemoryPolicy {
                 modes: &MEMORY_POLICY_MODES,
                 flags: &MEMORY_POLICY_FLAGS,

@@ -95,6 +95,7 @@ mod launch;
 mod lifecycle;
 mod plan;
 mod prepare;
+mod resctrl;
 pub mod seccomp;
 mod signal;
 mod spec;
@@ -105,9 +106,10 @@ pub use cgroup::stats;
 pub use error::{Error, ErrorKind, Result};
 pub use id::ContainerId;
 pub use lifecycle::{
-    Console, Container, CreateOptions, ExecOptions, KillTarget, OomEvent, OomEvents, Process,
-    Readiness, Runtime, RuntimeOptions, Stdio, SubCgroup, Warn, WindowSize,
+    CacheShares, Console, Container, CreateOptions, ExecOptions, KillTarget, OomEvent, OomEvents,
+    Process, Readiness, Runtime, RuntimeOptions, Stdio, SubCgroup, Warn, WindowSize,
 };
+pub use resctrl::{CacheOccupancy, IntelRdt, L3CacheInfo, MemoryBandwidth, MemoryBandwidthInfo};
 pub use signal::Signal;
 pub use spec::{load_process, mount_options, read_resources};
 pub use state::{State, Status};

@@ -17,7 +17,8 @@ pub struct Update {
     #[arg(value_name = "container-id")]
     pub id: ContainerId,
 
-    /// Read the limits from a file, or from standard input if it is -; all other flags are ignored
+    /// Read the limits from a file, or from standard input if it is -; all other flags but those of Intel RDT
+    /// are ignored
     #[arg(
         short, long, value_name = "file", default_value = "", hide_default_value = true,
         value_hint = ValueHint::FilePath

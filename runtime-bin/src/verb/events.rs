@@ -58,13 +58,8 @@ struct Event<'a> {
 struct Data<'a> {
     #[serde(flatten)]
     stats: &'a Stats,
-    intel_rdt: NoIntelRdt,
     network_interfaces: Option<()>,
 }
-
-/// `{}`, for a container that is in no resctrl group.
-#[derive(Serialize)]
-struct NoIntelRdt {}
 
 impl<'a> Event<'a> {
     fn oom(id: &'a ContainerId) -> Self {
@@ -72,7 +67,7 @@ impl<'a> Event<'a> {
     }
 
     fn stats(id: &'a ContainerId, stats: &'a Stats) -> Self {
-        let data = Data { stats, intel_rdt: NoIntelRdt {}, network_interfaces: None };
+        let data = Data { stats, network_interfaces: None };
         Self { kind: "stats", id: id.as_str(), data: Some(data) }
     }
 }

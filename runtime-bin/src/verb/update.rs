@@ -3,24 +3,29 @@
 use std::fs::File;
 use std::path::Path;
 
-use libteu::read_resources;
+use libteu::{CacheShares, read_resources};
 use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources};
 
 use crate::cli::update::{Limits, Update, Value};
 use crate::failure::Failure;
 use crate::verb::Context;
-use crate::verb::setup::refuse;
 
 /// Changes the limits that were named, those of a file alone if there is one.
 pub fn run(args: &Update, context: &Context<'_>) -> Result<(), Failure> {
-    refuse("--l3-cache-schema", !args.limits.l3_cache_schema.is_empty())?;
-    refuse("--mem-bw-schema", !args.limits.mem_bw_schema.is_empty())?;
     let container = context.runtime()?.container(&args.id)?;
     let resources = match args.resources() {
         Some(file) => read(&file)?,
         None => from_flags(&args.limits),
     };
-    Ok(container.update(&resources)?)
+    Ok(container.update_with(&resources, &shares(&args.limits))?)
+}
+
+/// Flags of no field of a file, which count beside one as well.
+fn shares(limits: &Limits) -> CacheShares {
+    let mut shares = CacheShares::default();
+    shares.l3_cache_schema.clone_from(&limits.l3_cache_schema);
+    shares.mem_bw_schema.clone_from(&limits.mem_bw_schema);
+    shares
 }
 
 fn read(file: &Path) -> Result<LinuxResources, Failure> {

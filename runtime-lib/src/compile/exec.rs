@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Hook, Process, Spec};
 
@@ -12,7 +12,7 @@ use super::namespaces::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Namespac
 use super::process::{self, Dumpable, User};
 use super::seccomp;
 use super::terminal::{self, Foreground};
-use super::{Pinned, affinity, lsm};
+use super::{Pinned, affinity, lsm, resctrl};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::plan::op::{List, Op};
@@ -29,6 +29,8 @@ pub(crate) struct ExecRequest<'a> {
     pub program: Option<&'a Path>,
     pub host: &'a HostFacts,
     pub cgroup: &'a CgroupShape,
+    /// Files of the container's resctrl group.
+    pub resctrl: &'a [PathBuf],
     pub own_stdio: bool,
     /// The caller keeps the terminal, if there is one.
     pub foreground: Option<Foreground>,
@@ -138,6 +140,7 @@ fn enter(
         let joining = cgroup::Joining::of(stage_needed);
         lsm::label_next_exec(plan, Some(request.process));
         affinity::around_join(plan, affinity, request.cgroup, joining);
+        resctrl::join(plan, request.resctrl, resctrl::Need::Exec);
     }
     plan.origin("linux.namespaces");
     let ns = plan.input(Source::Pidfd);

@@ -18,6 +18,7 @@ mod mounts;
 mod namespaces;
 mod network;
 mod process;
+mod resctrl;
 mod rootfs;
 mod seccomp;
 mod settings;
@@ -55,6 +56,8 @@ pub(crate) struct Request<'a> {
     pub rootfs: &'a Path,
     pub host: &'a HostFacts,
     pub cgroup: &'a CgroupShape,
+    /// Files of the resctrl group that the process writes itself to.
+    pub resctrl: &'a [PathBuf],
     /// Mounts with `copy-symlink` whose source is a symlink, by index, and what it says.
     pub links: &'a [(usize, PathBuf)],
     /// The process waits on the start socket (`create`) rather than just goes on (`run`).
@@ -134,6 +137,7 @@ impl Compiler<'_> {
         // has the cgroup its creator is in as its root (cgroup_namespaces(7)).
         let joining = cgroup::Joining::of(stage_needed);
         cgroup::join(&mut self.plan, self.request.cgroup, joining);
+        resctrl::join(&mut self.plan, self.request.resctrl, resctrl::Need::Create);
         affinity::reset(&mut self.plan);
         mounts::make_early(self, entries);
         namespaces::join(&mut self.plan, &self.namespaces, self.request.host);

@@ -11,6 +11,7 @@ use super::cgroup::Hierarchy;
 use super::*;
 use crate::host::Lsm;
 use crate::plan::op::Op;
+use crate::resctrl::Group;
 use crate::seccomp::Arch;
 use crate::spec::parse;
 use crate::validate::{HostLimits, validate};
@@ -78,12 +79,19 @@ fn links(spec: &Spec) -> Vec<(usize, PathBuf)> {
     mounts.filter(|(_, m)| link(m.source())).map(|(i, _)| (i, "../where/it/leads".into())).collect()
 }
 
+fn resctrl_tasks(spec: &Spec) -> Vec<PathBuf> {
+    let wanted = spec.linux().as_ref().and_then(|linux| linux.intel_rdt().as_ref());
+    let group = |wanted| Group::find(wanted, &"c".parse().unwrap(), Path::new("/sys/fs/resctrl"));
+    wanted.map_or_else(Vec::new, |wanted| group(wanted).unwrap().tasks())
+}
+
 fn compiled(path: &Path) -> Plan {
     let name = path.file_stem().unwrap().to_str().unwrap();
     let (spec, host, cgroup) = (spec(path), host(name), cgroups(name));
     validate(&spec, &HostLimits { euid: host.euid })
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let links = links(&spec);
+    let resctrl = resctrl_tasks(&spec);
     let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
     let filter = profile.map(|profile| Filter::compile_for(profile, Arch::X86_64).unwrap());
     let request = Request {
@@ -92,6 +100,7 @@ fn compiled(path: &Path) -> Plan {
         rootfs: Path::new("/bundle/rootfs"),
         host: &host,
         cgroup: &cgroup,
+        resctrl: &resctrl,
         links: &links,
         wait_for_start: !name.starts_with("run-"),
         own_stdio: name.starts_with("stdio"),
@@ -109,6 +118,7 @@ fn compiled(path: &Path) -> Plan {
             program: None,
             host: &host,
             cgroup: &cgroup,
+            resctrl: &resctrl,
             own_stdio: false,
             foreground: Some(Foreground { size: Some((30, 100)) }),
             preserve_fds: 0,
@@ -170,6 +180,7 @@ fn a_plan_with_a_thousand_mounts_closes_as_it_goes() {
         rootfs: Path::new("/b/r"),
         host: &host,
         cgroup: &cgroup,
+        resctrl: &[],
         links: &[],
         wait_for_start: true,
         own_stdio: false,
@@ -207,6 +218,7 @@ fn the_realistic_configs_compile_on_every_kind_of_host() {
                 rootfs: Path::new("/b/rootfs"),
                 host: &host,
                 cgroup: &cgroup,
+                resctrl: &[],
                 links: &[],
                 wait_for_start: true,
                 own_stdio: true,
@@ -232,6 +244,7 @@ fn nothing_is_mounted_without_a_mount_namespace() {
         rootfs: Path::new("/b/rootfs"),
         host: &host,
         cgroup: &cgroup,
+        resctrl: &[],
         links: &[],
         wait_for_start: true,
         own_stdio: false,

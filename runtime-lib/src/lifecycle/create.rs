@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{LinuxIntelRdt, Spec};
 
 use super::console::{self, Delivery};
 use super::hooks::HookContext;
@@ -19,6 +19,7 @@ use crate::id::ContainerId;
 use crate::launch::{Child, Lane, launch, user_namespaces};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, check_preserved, prepare};
+use crate::resctrl::{self, Group};
 use crate::seccomp::Filter;
 use crate::signal::Signal;
 use crate::spec::{Bundle, keeps_groups, load};
@@ -38,6 +39,8 @@ struct Draft {
     host: HostFacts,
     layout: Layout,
     paths: Paths,
+    resctrl: Option<Group>,
+    resctrl_tasks: Vec<PathBuf>,
     links: Vec<(usize, PathBuf)>,
     filter: Option<Filter>,
 }
@@ -52,9 +55,11 @@ impl Draft {
         warn_of_kept_groups(runtime, &bundle.spec);
         let layout = Layout::probe()?;
         let paths = places(runtime, &layout, &bundle.spec, id, &host)?;
+        let resctrl = resctrl_group(&bundle.spec, id)?;
+        let resctrl_tasks = resctrl.as_ref().map_or_else(Vec::new, Group::tasks);
         let links = links::read(&bundle)?;
         let filter = compiled_filter(&bundle.spec)?;
-        Ok(Self { bundle, host, layout, paths, links, filter })
+        Ok(Self { bundle, host, layout, paths, resctrl, resctrl_tasks, links, filter })
     }
 
     fn request<'a>(&'a self, cgroup: &'a CgroupShape) -> Request<'a> {
@@ -64,6 +69,7 @@ impl Draft {
             rootfs: &self.bundle.rootfs,
             host: &self.host,
             cgroup,
+            resctrl: &self.resctrl_tasks,
             links: &self.links,
             wait_for_start: true,
             own_stdio: false,
@@ -117,6 +123,7 @@ impl Draft {
             owner: String::new(),
             annotations: annotations.into_iter().collect::<BTreeMap<_, _>>(),
             cgroup: self.paths.clone(),
+            resctrl: self.resctrl.clone(),
             namespaces: self.namespace_names(),
             own_keyring: false,
             poststop: !compile::hooks(&self.bundle.spec, HookKind::Poststop).is_empty(),
@@ -156,7 +163,7 @@ pub(super) fn create(
     let mut record = draft.record(id);
     record.own_keyring = !options.no_new_keyring;
     let (entry, lock) = runtime.store().create(id)?;
-    let mut site = Site { entry: Some(entry), lock, cgroup: None };
+    let mut site = Site { entry: Some(entry), lock, cgroup: None, resctrl: None };
     let started = site.build(runtime, &draft, record, options, mode);
     if started.is_err() {
         site.undo(runtime);
@@ -170,6 +177,7 @@ struct Site {
     #[allow(dead_code, reason = "held until the container is whole")]
     lock: Lock,
     cgroup: Option<Cgroup>,
+    resctrl: Option<Group>,
 }
 
 impl Site {
@@ -199,6 +207,11 @@ impl Site {
         record.cgroup = cgroup.paths().clone();
         if cgroup.paths().unit.is_none() {
             limits::apply(cgroup, &draft.bundle.spec, &draft.host)?;
+        }
+        if let (Some(group), Some(wanted)) = (&draft.resctrl, rdt_of(&draft.bundle.spec)) {
+            let group = self.resctrl.insert(group.clone());
+            group.create(wanted)?;
+            record.resctrl = Some(group.clone());
         }
         let shape = shape(&draft.layout, cgroup);
         let stdio = options.stdio.into_fds();
@@ -242,9 +255,11 @@ impl Site {
             }
             cgroup.undo();
         }
-        if let Some(entry) = self.entry.take()
-            && let Err(e) = entry.remove()
-        {
+        let mut cleaned = self.resctrl.as_ref().map_or(Ok(()), Group::undo);
+        if let Some(entry) = self.entry.take() {
+            cleaned = entry.remove().and(cleaned);
+        }
+        if let Err(e) = cleaned {
             runtime.warn(&format!("cleaning up: {e}"));
         }
     }
@@ -324,6 +339,15 @@ impl Lane for CreateLane<'_> {
         let status = ("creating", init.pid);
         send_listener(&self.draft.bundle.spec, &self.record, status, listener, init.pid)
     }
+}
+
+/// `linux.intelRdt` of a config.
+pub(super) fn rdt_of(spec: &Spec) -> Option<&LinuxIntelRdt> {
+    spec.linux().as_ref().and_then(|linux| linux.intel_rdt().as_ref())
+}
+
+fn resctrl_group(spec: &Spec, id: &ContainerId) -> Result<Option<Group>> {
+    rdt_of(spec).map(|wanted| Group::find(wanted, id, &resctrl::mount_point()?)).transpose()
 }
 
 fn compiled_filter(spec: &Spec) -> Result<Option<Filter>> {

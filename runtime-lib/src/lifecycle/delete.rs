@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use oci_spec::runtime::Spec;
 
+use super::create::rdt_of;
 use super::hooks::HookContext;
 use super::places::places;
 use super::start::frozen_config;
@@ -14,6 +15,7 @@ use super::{Container, init_pidfd, status_name};
 use crate::cgroup::{Cgroup, Layout};
 use crate::error::{Error, Result};
 use crate::plan::HookKind;
+use crate::resctrl::Group;
 use crate::signal::{self, Signal};
 use crate::state::{Entry, Lock, Record, Status, find_init, status};
 
@@ -44,6 +46,7 @@ pub(super) fn delete(container: &Container, force: bool) -> Result<()> {
     };
     check_status(&entry, &record, &lock, force)?;
     end(container, &record)?;
+    record.resctrl.as_ref().map_or(Ok(()), Group::remove)?;
     let spec = if record.poststop { frozen_config(&entry).ok() } else { None };
     entry.remove()?;
     if let Some(spec) = spec {
@@ -61,6 +64,10 @@ fn remove_damaged(container: &Container, entry: Entry) -> Result<()> {
         cgroup.kill_all(Signal::KILL)?;
         stop_unit(container, &cgroup);
         cgroup.remove()?;
+        if rdt_of(&spec).is_some() {
+            let text = "cleaning up: whether a resctrl group was made for it is not known any more";
+            runtime.warn(text);
+        }
     }
     entry.remove()
 }

@@ -16,6 +16,7 @@ use crate::compile::{self, BySystemd, CgroupShape, ExecRequest, Tasks};
 use crate::error::{Error, Result};
 use crate::launch::launch;
 use crate::prepare::{Prepare, check_preserved, prepare};
+use crate::resctrl::Group;
 use crate::state::{Status, status};
 use crate::validate::{HostLimits, validate_process};
 
@@ -51,12 +52,14 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     let stdio = options.stdio.into_fds();
     let mut delivery = Delivery::open(&options.console, process.terminal() == Some(true))?;
     let shape = shape(&cgroup, &process);
+    let resctrl = record.resctrl.as_ref().map_or_else(Vec::new, Group::tasks);
     let plan = compile::exec(&ExecRequest {
         spec: &spec,
         process: &process,
         program: None,
         host: &host,
         cgroup: &shape,
+        resctrl: &resctrl,
         own_stdio: stdio.is_some(),
         foreground: delivery.foreground,
         preserve_fds: options.preserve_fds,

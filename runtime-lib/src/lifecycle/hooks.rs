@@ -15,6 +15,7 @@ use crate::host::HostFacts;
 use crate::launch::{HookRun, run_hook};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::Prepare;
+use crate::resctrl::Group;
 use crate::seccomp::Filter;
 use crate::state::Record;
 
@@ -94,6 +95,7 @@ impl HookContext<'_> {
             program: Some(hook.path()),
             host: self.host,
             cgroup: &joining(&self.cgroup_of(HookKind::StartContainer)),
+            resctrl: &self.record.resctrl.as_ref().map_or_else(Vec::new, Group::tasks),
             own_stdio: true,
             foreground: None,
             preserve_fds: 0,

@@ -27,8 +27,8 @@ use std::sync::Arc;
 pub use events::{OomEvent, OomEvents};
 pub use notify::Readiness;
 pub use options::{
-    Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, SubCgroup, Warn,
-    WindowSize,
+    CacheShares, Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, SubCgroup,
+    Warn, WindowSize,
 };
 pub use process::Process;
 
@@ -252,7 +252,15 @@ impl Container {
     /// kernel does not take. Values that had been changed by then are changed back to those of the
     /// config or the update before.
     pub fn update(&self, resources: &LinuxResources) -> Result<()> {
-        update::update(self, resources)
+        update::update(self, resources, &CacheShares::default())
+    }
+
+    /// The same, and other shares of the container's resctrl group (`linux.intelRdt`).
+    ///
+    /// # Errors
+    /// As [`Container::update`]; [`Error::Unsupported`] if the container was created without a group.
+    pub fn update_with(&self, resources: &LinuxResources, shares: &CacheShares) -> Result<()> {
+        update::update(self, resources, shares)
     }
 
     /// All processes in the container's cgroup and below it, by their pids in the caller's pid
@@ -270,7 +278,12 @@ impl Container {
     /// # Errors
     /// If the cgroup cannot be read, as after the container's end.
     pub fn stats(&self) -> Result<Stats> {
-        Stats::read(&start::record_of(&self.entry()?)?.cgroup)
+        let record = start::record_of(&self.entry()?)?;
+        let mut stats = Stats::read(&record.cgroup)?;
+        if let Some(group) = &record.resctrl {
+            stats.intel_rdt = group.stats()?;
+        }
+        Ok(stats)
     }
 
     /// From now on, tells when the container runs out of memory, and when it stops.

@@ -106,6 +106,18 @@ pub struct CreateOptions {
     pub no_new_keyring: bool,
 }
 
+/// What [`Container::update_with`](crate::Container::update_with) changes of a resctrl group; empty text
+/// changes nothing.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct CacheShares {
+    /// `L3:0=ff;1=c0`: a bit mask for each L3 cache.
+    pub l3_cache_schema: String,
+    /// `MB:0=20;1=70`: memory bandwidth for each L3 cache, in percent, or in MB/s if resctrl is mounted
+    /// with `mba_MBps`.
+    pub mem_bw_schema: String,
+}
+
 /// A cgroup below a container's, in which an exec's process starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SubCgroup {

@@ -4,22 +4,29 @@ use oci_spec::runtime::LinuxResources;
 
 use super::limits::{resources_of, spares_devices};
 use super::start::{frozen_config, record_of};
-use super::{Container, Runtime};
+use super::{CacheShares, Container, Runtime};
 use crate::cgroup::resources::{self, Target};
 use crate::cgroup::{Cgroup, Mode, Paths, devices, systemd};
 use crate::error::{Error, Result};
+use crate::resctrl::{Group, Schemata};
 use crate::state::{Status, status};
 
 /// The document of updates, for messages.
 const DOCUMENT: &str = "update";
 
-pub(super) fn update(container: &Container, wanted: &LinuxResources) -> Result<()> {
+pub(super) fn update(
+    container: &Container,
+    wanted: &LinuxResources,
+    shares: &CacheShares,
+) -> Result<()> {
     let entry = container.entry()?;
     let lock = entry.lock()?;
     let mut record = record_of(&entry)?;
     if status(&entry, Some(&record), Some(&lock))? == Status::Stopped {
         return Err(Error::NotRunning);
     }
+    let schemata = Schemata::of_update(&shares.l3_cache_schema, &shares.mem_bw_schema);
+    check_shares(&schemata, record.resctrl.as_ref())?;
     let old = match record.resources.take() {
         Some(earlier) => earlier,
         None => resources_of(&frozen_config(&entry)?).cloned().unwrap_or_default(),
@@ -33,7 +40,8 @@ pub(super) fn update(container: &Container, wanted: &LinuxResources) -> Result<(
     resources::check(paths, &settings)?;
     let applied = update_unit(&container.runtime, paths, &old, &new, &asked)
         .and_then(|()| update_devices(&container.runtime, paths, &old, &new))
-        .and_then(|()| resources::apply(paths, &settings));
+        .and_then(|()| resources::apply(paths, &settings))
+        .and_then(|()| update_shares(&schemata, record.resctrl.as_ref()));
     if let Err(e) = applied {
         let _ = update_unit(&container.runtime, paths, &new, &old, &old);
         let _ = update_devices(&container.runtime, paths, &new, &old);
@@ -44,6 +52,23 @@ pub(super) fn update(container: &Container, wanted: &LinuxResources) -> Result<(
     }
     record.resources = Some(new);
     entry.write_record(&record)
+}
+
+/// The words are runc's.
+fn check_shares(schemata: &Schemata, group: Option<&Group>) -> Result<()> {
+    if schemata.is_empty() || group.is_some() {
+        return Ok(());
+    }
+    let reason = "updating a non-existent Intel RDT configuration is not supported";
+    Err(Error::unsupported("linux.intelRdt", reason))
+}
+
+/// Last, since it takes back by itself what it could do only in part.
+fn update_shares(schemata: &Schemata, group: Option<&Group>) -> Result<()> {
+    match group {
+        Some(group) if !schemata.is_empty() => group.update(schemata),
+        _ => Ok(()),
+    }
 }
 
 /// systemd would bring back what it knows.

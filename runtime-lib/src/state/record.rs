@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{State, Status};
 use crate::cgroup::Paths;
 use crate::error::{Error, Result};
+use crate::resctrl::Group;
 
 /// What later verbs must know of a container. The config is frozen beside it, not in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub(crate) struct Record {
     pub(crate) annotations: BTreeMap<String, String>,
     /// Its cgroup.
     pub(crate) cgroup: Paths,
+    /// Its resctrl group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resctrl: Option<Group>,
     /// The namespaces it does not share with the runtime, by the specification's names.
     #[serde(default)]
     pub(crate) namespaces: Vec<String>,
@@ -152,6 +156,7 @@ pub(super) fn sample(id: &str) -> Record {
         owner: "root".into(),
         annotations: [("k".into(), "v".into())].into(),
         cgroup: Paths::default(),
+        resctrl: None,
         namespaces: vec!["pid".into()],
         own_keyring: false,
         poststop: false,

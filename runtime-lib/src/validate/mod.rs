@@ -18,6 +18,7 @@ mod namespaces;
 mod network;
 mod not_yet;
 mod process;
+mod resctrl;
 mod sysctl;
 
 #[cfg(test)]
@@ -73,10 +74,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("personality", linux::personality),
     ("memory policy", linux::memory_policy),
     ("mount label", linux::mount_label),
+    ("Intel RDT", resctrl::check),
     ("sysctl", sysctl::check),
     ("hooks", hooks::check),
     ("mounts, not yet", not_yet::mounts),
-    ("linux, not yet", not_yet::linux),
     ("vm, not yet", not_yet::vm),
 ];
 

@@ -3,7 +3,7 @@
 
 use oci_spec::runtime::Spec;
 
-use super::{Checked, HostLimits, linux_of, mounts as mount_checks, unsupported};
+use super::{Checked, HostLimits, mounts as mount_checks, unsupported};
 
 const REASON: &str = "is not supported by this version of teu";
 
@@ -24,11 +24,6 @@ pub(super) fn mounts(spec: &Spec, _: &HostLimits) -> Checked {
             .first()
             .map_or(Ok(()), |name| Err(unsupported("options", format!("{name} {REASON}"))))
     })
-}
-
-pub(super) fn linux(spec: &Spec, _: &HostLimits) -> Checked {
-    let Some(linux) = linux_of(spec) else { return Ok(()) };
-    refuse(&[("linux.intelRdt", linux.intel_rdt().is_some())])
 }
 
 pub(super) fn vm(spec: &Spec, _: &HostLimits) -> Checked {

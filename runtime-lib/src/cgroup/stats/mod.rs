@@ -30,6 +30,7 @@ use super::files::Files;
 use super::layout::Mode;
 use super::paths::{Paths, Place};
 use crate::error::Result;
+use crate::resctrl::IntelRdt;
 
 /// Controllers of v1 that count something.
 const COUNTING: [&str; 8] =
@@ -51,6 +52,8 @@ pub struct Stats {
     pub blkio: Blkio,
     /// Huge pages, by page size as the kernel names it (`2MB`).
     pub hugetlb: BTreeMap<String, Hugetlb>,
+    /// Caches and memory bandwidth, which are not the cgroup's to count.
+    pub intel_rdt: IntelRdt,
     /// RDMA resources in use. Not part of runc's JSON.
     #[serde(skip)]
     pub rdma: Vec<RdmaEntry>,
@@ -105,6 +108,7 @@ impl Stats {
             pids: pids::read(files)?,
             blkio: blkio::read_v2(files)?,
             hugetlb: hugetlb::read_v2(files)?,
+            intel_rdt: IntelRdt::default(),
             rdma,
             rdma_limits,
         })

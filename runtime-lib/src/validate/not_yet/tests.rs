@@ -14,15 +14,7 @@ fn mount_settings() {
 }
 
 #[test]
-fn linux_settings() {
-    let with = |fields: &str| format!(r#"{{"linux": {{{fields}}}}}"#);
-    for fields in [
-        r#""seccomp": {}"#,
-        r#""seccomp": null, "intelRdt": null, "resources": {"devices": [{"allow": false}]}"#,
-    ] {
-        accept(linux, &with(fields));
-    }
-    refuse(linux, &with(r#""intelRdt": {}"#), "linux.intelRdt");
+fn machines() {
     refuse(vm, r#"{"vm": {"kernel": {"path": "/k"}}}"#, "vm");
     accept(vm, r#"{"vm": null, "windows": null}"#);
 }
