@@ -288,16 +288,6 @@ fn wrong_input_is_refused_by_name() {
 }
 
 #[test]
-fn caches_of_intel_are_refused_by_name() {
-    require!("container", "delegation", "teu");
-    let b = limited();
-    let c = b.start_sleeper();
-    for flag in ["--l3-cache-schema", "--mem-bw-schema"] {
-        c.verb("update", &[flag, "L3:0=ff"]).fails_with(&[flag]);
-    }
-}
-
-#[test]
 fn devices_that_an_engine_sends_along_stay_as_they_are() {
     require!("container", "delegation", "cgroup1");
     known_difference!("update-devices");
