@@ -89,6 +89,7 @@ mod cgroup;
 mod compile;
 mod error;
 mod fdio;
+pub mod features;
 mod host;
 mod id;
 mod launch;
@@ -111,5 +112,5 @@ pub use lifecycle::{
 };
 pub use resctrl::{CacheOccupancy, IntelRdt, L3CacheInfo, MemoryBandwidth, MemoryBandwidthInfo};
 pub use signal::Signal;
-pub use spec::{load_process, mount_options, read_resources};
+pub use spec::{load_process, read_resources};
 pub use state::{State, Status};

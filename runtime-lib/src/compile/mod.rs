@@ -34,6 +34,7 @@ pub(crate) use cgroup::{BySystemd, CgroupShape, Hierarchy, Tasks};
 pub(crate) use exec::{ExecRequest, HookPlace, exec, hook};
 
 pub(crate) use lsm::wanted as wants_labels;
+pub(crate) use namespaces::types as namespace_types;
 pub(crate) use terminal::Foreground;
 
 use crate::error::Result;

@@ -35,6 +35,11 @@ const TYPES: [(LinuxNamespaceType, u64); 8] = [
     (LinuxNamespaceType::User, CLONE_NEWUSER),
 ];
 
+/// All types that a config may ask for.
+pub(crate) fn types() -> [LinuxNamespaceType; 8] {
+    TYPES.map(|(typ, _)| typ)
+}
+
 /// The namespaces of a config.
 #[derive(Debug, Default)]
 pub(crate) struct Namespaces<'a> {

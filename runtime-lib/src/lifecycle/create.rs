@@ -22,7 +22,7 @@ use crate::prepare::{Prepare, check_preserved, prepare};
 use crate::resctrl::{self, Group};
 use crate::seccomp::Filter;
 use crate::signal::Signal;
-use crate::spec::{Bundle, keeps_groups, load};
+use crate::spec::{Bundle, KEEP_GROUPS, keeps_groups, load};
 use crate::state::{Entry, Lock, ProcStat, Record, StoredFilter, now};
 use crate::validate::{HostLimits, validate};
 
@@ -137,7 +137,7 @@ impl Draft {
 fn warn_of_kept_groups(runtime: &Runtime, spec: &Spec) {
     let groups = spec.process().as_ref().and_then(|p| p.user().additional_gids().as_ref());
     if keeps_groups(spec) && groups.is_some_and(|groups| !groups.is_empty()) {
-        runtime.warn("run.oci.keep_original_groups: process.user.additionalGids are not set");
+        runtime.warn(&format!("{KEEP_GROUPS}: process.user.additionalGids are not set"));
     }
 }
 

@@ -153,6 +153,16 @@ pub(crate) enum HookKind {
 }
 
 impl HookKind {
+    /// In the order in which they run.
+    pub const ALL: [Self; 6] = [
+        Self::Prestart,
+        Self::CreateRuntime,
+        Self::CreateContainer,
+        Self::StartContainer,
+        Self::Poststart,
+        Self::Poststop,
+    ];
+
     /// The config's name of the kind.
     pub fn name(self) -> &'static str {
         match self {

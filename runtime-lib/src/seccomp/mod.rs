@@ -13,9 +13,9 @@ mod condition;
 mod emit;
 mod explain;
 mod flags;
-mod names;
 mod ranges;
 mod rules;
+mod supported;
 mod table;
 
 use std::fmt;
@@ -26,7 +26,7 @@ use oci_spec::runtime::LinuxSeccomp;
 pub use action::Action;
 pub use arch::Arch;
 pub use explain::{Explanation, explain};
-pub use names::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS, supported_flags};
+pub(crate) use supported::{is_supported, is_taken};
 
 use crate::error::{Error, Result};
 use crate::spec::config_error;

@@ -28,6 +28,7 @@ mod id_list;
 mod id_mapped;
 mod load;
 mod mount_options;
+mod names;
 mod parse;
 mod pids;
 mod repair;
@@ -46,9 +47,12 @@ pub(crate) use load::load;
 pub use load::{load_process, load_profile, read_resources};
 pub(crate) use mount_options::MountOptions;
 pub use mount_options::mount_options;
+pub(crate) use names::{is_named, names_of};
 pub(crate) use parse::parse;
 pub(crate) use sysctl::sysctl_path;
-pub(crate) use view::{Namespace, clean, destination, is_bind, keeps_groups, namespace, root_path};
+pub(crate) use view::{
+    KEEP_GROUPS, Namespace, clean, destination, is_bind, keeps_groups, namespace, root_path,
+};
 
 /// A bundle as it was found on disk.
 #[derive(Debug, Clone)]

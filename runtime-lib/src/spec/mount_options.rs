@@ -178,9 +178,12 @@ const OPTIONS: &[(&str, Effect)] = &[
     ("src-nofollow", Link(|links| &mut links.keep_source)),
 ];
 
-/// The options that are understood and implemented, for `features`.
-pub fn mount_options() -> impl Iterator<Item = &'static str> {
-    OPTIONS.iter().filter(|(_, effect)| !matches!(effect, NotYet(_, true))).map(|(name, _)| *name)
+/// Options of mounts that are understood and carried out, and not passed on to the filesystem.
+pub fn mount_options() -> Vec<&'static str> {
+    let done = OPTIONS.iter().filter(|(_, effect)| !matches!(effect, NotYet(_, true)));
+    let mut names: Vec<_> = done.map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    names
 }
 
 impl MountOptions {

@@ -22,11 +22,14 @@ pub(crate) fn namespace(spec: &Spec, typ: LinuxNamespaceType) -> Option<Namespac
     Some(path.map_or(Namespace::New, Namespace::Join))
 }
 
-/// Whether the container's processes keep the caller's supplementary groups: crun's annotation, by which
-/// podman's `--group-add keep-groups` works. Any value counts but `0`.
+/// crun's annotation, by which podman's `--group-add keep-groups` works.
+pub(crate) const KEEP_GROUPS: &str = "run.oci.keep_original_groups";
+
+/// Whether the container's processes keep the caller's supplementary groups ([`KEEP_GROUPS`]). Any value
+/// counts but `0`.
 pub(crate) fn keeps_groups(spec: &Spec) -> bool {
     let annotations = spec.annotations().as_ref();
-    annotations.and_then(|map| map.get("run.oci.keep_original_groups")).is_some_and(|v| v != "0")
+    annotations.and_then(|map| map.get(KEEP_GROUPS)).is_some_and(|v| v != "0")
 }
 
 /// A bind mount is known by its options; type `bind` alone is what crun and youki take as well

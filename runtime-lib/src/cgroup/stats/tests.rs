@@ -44,7 +44,7 @@ fn zeros_are_left_out_where_runc_leaves_them_out() {
          \"memory_migrate\":0,\"memory_spread_page\":0,\"memory_spread_slab\":0,\"memory_pressure\":0,\
          \"sched_load_balance\":0,\"sched_relax_domain_level\":0}";
     let expected = format!(
-        "{{\"cpu\":{{}},{cpuset},\"memory\":{{}},\"pids\":{{}},\"blkio\":{{}},\"hugetlb\":{{}}}}"
+        "{{\"cpu\":{{}},{cpuset},\"memory\":{{}},\"pids\":{{}},\"blkio\":{{}},\"hugetlb\":{{}},\"intel_rdt\":{{}}}}"
     );
     assert_eq!(text, expected);
 }

@@ -9,7 +9,8 @@ use super::gvariant;
 use super::manager::Property;
 use crate::error::{Error, Result};
 
-const PREFIX: &str = "org.systemd.property.";
+/// How their names begin.
+pub(crate) const PREFIX: &str = "org.systemd.property.";
 
 /// The properties, in the order of their names.
 pub(super) fn properties(annotations: &HashMap<String, String>) -> Result<Vec<Property>> {

@@ -26,6 +26,7 @@ use super::devices::unit::systemd_properties;
 use super::layout::Mode;
 use crate::error::Result;
 
+pub(crate) use annotations::PREFIX as ANNOTATION;
 pub(crate) use manager::{Manager, Property, require_booted};
 pub(crate) use properties::with_quota_of_unit;
 pub(crate) use unit::Unit;
