@@ -423,6 +423,25 @@ pub const DIFFERENCES: &[Difference] = &[
         "kills only the first process where there is no pid namespace and --all is not given",
     ),
     differ(
+        "device-mismatch",
+        &[Runc, Crun],
+        "takes a node that is there for the configured device, whatever device it is",
+    ),
+    differ("poststop-failure", &[Runc, Crun], "runs no poststop hooks after one that has failed"),
+    differ("user-sysctl", &[Runc, Crun], "takes parameters of user namespaces for the host's"),
+    differ("mount-slave", &[Crun], "makes a mount that shall be a slave of the host's private"),
+    differ("rootless-flag", &[Crun], "tolerates missing permissions whatever --rootless says"),
+    differ(
+        "update-block-weight",
+        &[Crun],
+        "looks for the weight of block devices in a file of old kernels",
+    ),
+    differ(
+        "orphan-run",
+        &[Crun],
+        "run does not return before the orphans it has adopted have ended",
+    ),
+    differ(
         "poststart-at-create",
         &[Runc],
         "runs poststart at the end of create, with status created",

@@ -85,6 +85,32 @@ fn a_fifo_can_be_configured() {
 }
 
 #[test]
+fn an_unbuffered_device_is_a_character_device() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.push("/linux/devices", json!({ "path": "/dev/raw", "type": "u", "major": 1, "minor": 3 }));
+    let node = &b.report()["dev"]["raw"];
+    assert_eq!(json!([node["type"], node["device"]]), json!(["char", "1:3"]));
+}
+
+#[test]
+fn a_device_that_is_there_is_taken_if_it_is_the_same_and_refused_otherwise() {
+    require!("root");
+    known_difference!("device-mismatch");
+    let mut b = Bundle::new();
+    b.dir("nodes");
+    let node = b.rootfs().join("nodes/null");
+    let mknod = integration_tests::Cmd::new(integration_tests::probe());
+    mknod.args(["mknod", node.to_str().unwrap(), "c", "1", "3"]).run().ok();
+    let device =
+        |minor| json!([{ "path": "/nodes/null", "type": "c", "major": 1, "minor": minor }]);
+    b.set("/linux/devices", device(3)).args(&["stat", "/nodes/null"]);
+    assert_eq!(b.run().ok().json()["device"], "1:3");
+    b.set("/linux/devices", device(5));
+    b.run().fails_with(&["/nodes/null"]);
+}
+
+#[test]
 fn a_device_mode_is_not_cut_by_the_callers_umask() {
     require!("root");
     let mut b = Bundle::new();

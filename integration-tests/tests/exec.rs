@@ -135,6 +135,16 @@ fn exec_adds_capabilities_for_itself_only() {
 }
 
 #[test]
+fn exec_gains_no_privileges_if_told_so() {
+    require!("container");
+    let mut b = Bundle::new();
+    b.set("/process/noNewPrivileges", json!(false));
+    let c = b.start_sleeper();
+    assert_eq!(c.exec_with(&["--no-new-privs"], &["report"]).ok().json()["no_new_privs"], true);
+    assert_eq!(c.report()["no_new_privs"], false);
+}
+
+#[test]
 fn exec_takes_a_process_file() {
     require!("root");
     let b = Bundle::new();

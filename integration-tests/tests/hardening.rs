@@ -49,6 +49,20 @@ fn the_callers_session_keyring_stays_outside() {
 }
 
 #[test]
+fn the_callers_session_keyring_is_kept_if_asked_for() {
+    require!("container");
+    let b = Bundle::probe(&["read", "/proc/keys"]);
+    let keys = b.run_cmd(&["--no-new-keyring"]).run().ok().out().to_owned();
+    assert!(!keys.contains(&format!("_ses.{}", b.id())), "{keys}");
+    let b = Bundle::probe(&["sleep"]);
+    let c = b.create_with(&["--no-new-keyring"]);
+    c.start().ok();
+    let keys = c.exec(&["read", "/proc/keys"]).ok().out().to_owned();
+    assert!(!keys.contains(&format!("_ses.{}", b.id())), "{keys}");
+    c.finish();
+}
+
+#[test]
 fn exec_as_another_user_keeps_the_group_of_the_container() {
     require!("root");
     known_difference!("exec-user-gid");

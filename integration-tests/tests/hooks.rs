@@ -179,6 +179,43 @@ fn a_failing_poststart_or_poststop_hook_only_warns() {
 }
 
 #[test]
+fn a_poststop_hook_that_fails_keeps_no_other_from_running() {
+    require!("container");
+    known_difference!("poststop-failure");
+    let mut b = Bundle::probe(&["exit", "0"]);
+    let file = b.scratch("hook");
+    b.push("/hooks/poststop", json!({ "path": host_probe(), "args": ["x", "exit", "3"] }));
+    b.push("/hooks/poststop", hook(&host_probe(), file.to_str().unwrap()));
+    let c = b.create();
+    c.start().ok();
+    c.wait_status("stopped");
+    c.delete().ok();
+    assert_eq!(lines(&file).len(), 1);
+    b.assert_clean();
+}
+
+#[test]
+fn poststart_hooks_find_the_containers_own_program() {
+    require!("container");
+    known_difference!("poststart-at-create");
+    let mut b = Bundle::new();
+    let file = b.scratch("name");
+    let script = format!(
+        "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); cat /proc/$pid/comm > {}",
+        file.display()
+    );
+    b.push(
+        "/hooks/poststart",
+        json!({ "path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/usr/bin:/bin"] }),
+    );
+    for _ in 0..5 {
+        let c = b.start_sleeper();
+        assert_eq!(fs::read_to_string(&file).unwrap().trim(), "probe");
+        c.finish();
+    }
+}
+
+#[test]
 fn what_a_failing_hook_wrote_to_stderr_is_in_the_error() {
     require!("container");
     known_difference!("hook-stderr");

@@ -205,6 +205,34 @@ fn run_with_keep_leaves_the_stopped_container() {
     b.assert_clean();
 }
 
+/// The parent of the one process that is not the container's first.
+fn adopter(b: &Bundle) -> i32 {
+    let parent = |pid: i64| -> i32 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let init = b.verb("state").arg(b.id()).run().ok().json()["pid"].as_i64().unwrap();
+    let pids = b.verb("ps").args(["--format", "json", b.id()]).run().ok().json();
+    let pids = pids.as_array().unwrap().iter().map(|pid| pid.as_i64().unwrap());
+    parent(pids.into_iter().find(|pid| *pid != init).unwrap())
+}
+
+#[test]
+fn run_in_the_foreground_adopts_orphans_unless_told_not_to() {
+    require!("root");
+    known_difference!("orphan-run");
+    let mut b = Bundle::probe(&["grandchild"]);
+    b.without_namespace("pid");
+    for (flags, adopts) in [(&[][..], true), (&["--no-subreaper"], false)] {
+        let run = b.run_cmd(flags).spawn();
+        run.wait_for("ready");
+        assert_eq!(adopter(&b) == run.pid().as_raw(), adopts, "{flags:?}");
+        b.verb("kill").args([b.id(), "KILL"]).run().ok();
+        run.wait().exits(137);
+        b.assert_clean();
+    }
+}
+
 #[test]
 fn a_create_killed_at_any_moment_leaves_nothing_after_delete_by_force() {
     require!("container");

@@ -63,7 +63,7 @@ fn flags_that_not_all_runtimes_have_take_effect() {
     }
     // What the kernel shows no trace of, and what is the default.
     let quiet = ["silent", "loud", "nolazytime", "noiversion", "symfollow", "defaults", "async"];
-    let r = tmpfs(&quiet);
+    let r = tmpfs(&[&quiet[..], &["nomand", "norelatime"]].concat());
     assert_options(&r, "/tmp", &["rw"], &["lazytime", "nosymfollow", "sync"], "defaults");
 }
 
@@ -86,6 +86,41 @@ fn every_flag_can_be_taken_back() {
     assert_options(&strict, "/tmp", &[], &["relatime", "noatime"], "strictatime");
     let default = tmpfs(&["strictatime", "nostrictatime"]);
     assert_options(&default, "/tmp", &["relatime"], &[], "nostrictatime");
+}
+
+#[test]
+fn versions_of_inodes_are_asked_for_where_there_are_some() {
+    require!("root", "teu");
+    let mut b = Bundle::new();
+    b.mount("/tmp", "tmpfs", "tmpfs", &["iversion"]);
+    b.run().fails_with(&["iversion"]);
+}
+
+#[test]
+fn a_mount_of_the_host_can_be_followed_or_not() {
+    require!("root");
+    known_difference!("mount-slave");
+    let mut b = Bundle::new();
+    let dir = volume(&b);
+    for (at, option) in
+        [("/followed", "rslave"), ("/once", "slave"), ("/left", "rprivate"), ("/alone", "private")]
+    {
+        b.bind(&dir.join("sub"), at, &["rbind", option]);
+    }
+    let sub = dir.join("sub");
+    let script = format!(
+        "mount -t tmpfs tmpfs {0} && mount --make-rshared {0} && exec \"$@\"",
+        sub.display()
+    );
+    let cmd = b.run_cmd(&[]).through_shell(&script).wrapped(["unshare", "--mount"]);
+    let r = Report(cmd.run().ok().json());
+    let propagation = |at: &str| r.mount(at)["propagation"].to_string();
+    for at in ["/followed", "/once"] {
+        assert!(propagation(at).contains("master:"), "{at}: {}", propagation(at));
+    }
+    for at in ["/left", "/alone"] {
+        assert_eq!(propagation(at), "[]", "{at}");
+    }
 }
 
 #[test]

@@ -48,6 +48,24 @@ fn a_rootless_container_keeps_hostname_and_limits() {
 }
 
 #[test]
+fn missing_permissions_on_cgroups_are_tolerated_only_if_rootless() {
+    require!("root", "userns", "cgroup1");
+    known_difference!("rootless-flag");
+    for (flag, works) in
+        [("--rootless=auto", true), ("--rootless=true", true), ("--rootless=false", false)]
+    {
+        let mut b = Bundle::rootless();
+        b.global_flag(flag).args(&["echo", "there"]);
+        let run = b.run();
+        if works {
+            assert_eq!(run.ok().out(), "there", "{flag}");
+        } else {
+            run.fails_with(&["EACCES", "permission denied"]);
+        }
+    }
+}
+
+#[test]
 fn without_a_user_namespace_an_ordinary_user_is_refused() {
     require!("userns");
     known_difference!("rootless-without-userns");

@@ -55,6 +55,27 @@ fn an_errno_is_the_configured_one() {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
+fn what_no_entry_names_has_the_default_errno() {
+    require!("root");
+    known_difference!("calls-behind-the-filter");
+    #[rustfmt::skip]
+    const CODE: [u8; 18] = [
+        0xb8, 39, 0, 0, 0, 0x0f, 0x05, // getpid
+        0xf7, 0xd8, 0x89, 0xc7, 0xb8, 231, 0, 0, 0, 0x0f, 0x05, // exit_group(-eax)
+    ];
+    let mut b = Bundle::new();
+    tiny(&b, &CODE);
+    b.set("/process/args", json!(["/tiny"]));
+    let allowed = [entry("execve", "SCMP_ACT_ALLOW"), entry("exit_group", "SCMP_ACT_ALLOW")];
+    b.set(
+        "/linux/seccomp",
+        json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 18, "syscalls": allowed }),
+    );
+    b.run().exits(libc::EXDEV);
+}
+
+#[test]
 fn arguments_are_compared_with_64_bits() {
     require!("root");
     for (op, value, two, given, matches) in [
@@ -157,19 +178,17 @@ const MOST: &str = "arch_prctl brk capget capset chdir clone clone3 close close_
 
 /// A program that only exits, with status 42.
 #[cfg(target_arch = "x86_64")]
-fn tiny(b: &Bundle) {
-    #[rustfmt::skip]
-    const CODE: [u8; 12] = [0xbf, 42, 0, 0, 0, 0xb8, 231, 0, 0, 0, 0x0f, 0x05]; // exit_group(42)
+fn tiny(b: &Bundle, code: &[u8]) {
     const BASE: u64 = 0x40_0000;
     let mut elf = Vec::from(*b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0");
     for word in [BASE + 120, 64, 0, 0x0038_0040_0000_0000, 1] {
         elf.extend_from_slice(&word.to_le_bytes());
     }
-    let size = 120 + CODE.len() as u64;
+    let size = 120 + code.len() as u64;
     for word in [1 | 5 << 32, 0, BASE, BASE, size, size, 0x1000] {
         elf.extend_from_slice(&word.to_le_bytes());
     }
-    elf.extend_from_slice(&CODE);
+    elf.extend_from_slice(code);
     let path = b.rootfs().join("tiny");
     fs::write(&path, elf).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -179,6 +198,8 @@ fn tiny(b: &Bundle) {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn the_runtime_needs_next_to_nothing_behind_the_filter() {
+    #[rustfmt::skip]
+    const CODE: [u8; 12] = [0xbf, 42, 0, 0, 0, 0xb8, 231, 0, 0, 0, 0x0f, 0x05]; // exit_group(42)
     require!("root");
     known_difference!("calls-behind-the-filter");
     for (no_new_privileges, names) in [
@@ -186,7 +207,7 @@ fn the_runtime_needs_next_to_nothing_behind_the_filter() {
         (false, json!(["execve", "exit_group", "capset"])),
     ] {
         let mut b = Bundle::new();
-        tiny(&b);
+        tiny(&b, &CODE);
         b.set("/process/args", json!(["/tiny"]));
         b.set("/process/noNewPrivileges", json!(no_new_privileges));
         let profile = |names: &Value| {
@@ -293,7 +314,8 @@ fn names_that_no_kernel_has_are_ignored() {
 fn flags_are_taken() {
     require!("root");
     known_difference!("seccomp-flags");
-    for flags in [json!([]), json!(["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"])] {
+    let all = ["LOG", "SPEC_ALLOW", "TSYNC"].map(|name| format!("SECCOMP_FILTER_FLAG_{name}"));
+    for flags in [json!([]), json!(all)] {
         let mut b = allowing(&json!([entry("mkdir", "SCMP_ACT_ERRNO")]));
         b.set("/linux/seccomp/flags", flags);
         b.args(&["call", "native", GETPID]);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use integration_tests::{Bundle, json, require};
+use integration_tests::{Bundle, json, known_difference, require};
 
 #[test]
 fn namespaced_parameters_are_set_inside_and_only_there() {
@@ -18,6 +18,22 @@ fn namespaced_parameters_are_set_inside_and_only_there() {
     let out = b.run_probe(&["seq", "read", paths[0], "--", "read", paths[1]]);
     assert_eq!(out, "7\n77");
     assert_eq!(host(), before);
+}
+
+#[test]
+fn parameters_of_a_user_namespace_are_set_in_a_new_one() {
+    require!("root", "userns");
+    known_difference!("user-sysctl");
+    let mut b = Bundle::new();
+    let map = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
+    b.namespace(json!({ "type": "user" }))
+        .set("/linux/uidMappings", map.clone())
+        .set("/linux/gidMappings", map);
+    b.set("/linux/sysctl", json!({ "user.max_ipc_namespaces": "7" }));
+    assert_eq!(b.run_probe(&["read", "/proc/sys/user/max_ipc_namespaces"]), "7");
+    let mut b = Bundle::new();
+    b.set("/linux/sysctl", json!({ "user.max_ipc_namespaces": "7" }));
+    b.run().fails_with(&["user.max_ipc_namespaces"]);
 }
 
 #[test]

@@ -274,6 +274,43 @@ fn memory_in_use_cannot_be_taken_away() {
 }
 
 #[test]
+fn memory_nodes_can_be_changed() {
+    require!("container", "delegation");
+    if !integration_tests::cgroup::has("cpuset") {
+        return;
+    }
+    let b = limited();
+    let c = b.start_sleeper();
+    update(&c, &["--cpuset-mems", "0", "--cpuset-cpus", "0"]);
+    c.cgroup().is(("cpuset.mems", "0"), ("cpuset.mems", "0"));
+    c.cgroup().is(("cpuset.cpus", "0"), ("cpuset.cpus", "0"));
+}
+
+#[test]
+fn the_weight_of_block_devices_can_be_changed() {
+    require!("container", "delegation", "block-weight");
+    known_difference!("update-block-weight");
+    let b = limited();
+    let c = b.start_sleeper();
+    update(&c, &["--blkio-weight", "300"]);
+    let cgroup = c.cgroup();
+    if cgroup.file("blkio.bfq.weight", "io.bfq.weight").exists() {
+        cgroup.is(("blkio.bfq.weight", "300"), ("io.bfq.weight", "default 300"));
+    } else {
+        assert_eq!(cgroup.read("blkio.weight", "io.weight"), "default 2930");
+    }
+}
+
+#[test]
+fn realtime_can_be_changed() {
+    require!("root", "realtime");
+    let b = limited();
+    let c = b.start_sleeper();
+    update(&c, &["--cpu-rt-period", "900000", "--cpu-rt-runtime", "0"]);
+    c.cgroup().is(("cpu.rt_period_us", "900000"), ("", ""));
+}
+
+#[test]
 fn wrong_input_is_refused_by_name() {
     require!("container", "delegation");
     let b = limited();

@@ -45,6 +45,7 @@ const USAGE: &str = "probe COMMAND
   kill-self SIGNAL     die of a signal
   orphan CMD...        die of SIGKILL while a forked CMD goes on
   spawn-children N     fork N sleepers, then sleep
+  grandchild           leave a sleeper behind whose parent is gone, then sleep
   touch-memory MIB     allocate and touch memory, print how much
   spin MS              use a processor for so long, print the CPU time that was had
   fork-chain N LEN     N times: fork a child and exit, and so on for LEN generations; then sleep

@@ -19,6 +19,7 @@ pub fn run(command: &str, args: &[&str]) -> Option<u8> {
         ("trap", []) => trap(),
         ("kill-self", [name]) => kill_self(name),
         ("orphan", words) if !words.is_empty() => orphan(words),
+        ("grandchild", []) => grandchild(),
         ("spawn-children", [n]) => spawn_children(n.parse().unwrap_or(1)),
         ("touch-memory", [mib]) => touch_memory(mib.parse().unwrap_or(1)),
         ("spin", [ms]) => spin(ms.parse().unwrap_or(1)),
@@ -83,6 +84,23 @@ fn orphan(words: &[&str]) -> u8 {
     match unsafe { fork() } {
         Ok(ForkResult::Child) => crate::run(words),
         Ok(ForkResult::Parent { .. }) => kill_self("SIGKILL"),
+        Err(_) => 1,
+    }
+}
+
+fn grandchild() -> u8 {
+    // SAFETY: as in `orphan`.
+    match unsafe { fork() } {
+        // SAFETY: as in `orphan`.
+        Ok(ForkResult::Child) => match unsafe { fork() } {
+            Ok(ForkResult::Child) => sleep(),
+            _ => 0,
+        },
+        Ok(ForkResult::Parent { child }) => {
+            let _ = waitpid(child, None);
+            println!("ready");
+            sleep()
+        }
         Err(_) => 1,
     }
 }
