@@ -117,6 +117,10 @@ fn missing(need: &str) -> Option<String> {
         "no-apparmor" => unless(!apparmor(), "AppArmor is at work"),
         "selinux" => unless(selinux(), "SELinux is not at work"),
         "no-selinux" => unless(!selinux(), "SELinux is at work"),
+        "killable-listeners" => unless(
+            kernel() >= (5, 19),
+            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV came with Linux 5.19",
+        ),
         "two-cpus" => {
             let cpus = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0));
             let first = |cpu| cpus.as_ref().is_ok_and(|set| set.is_set(cpu).unwrap_or(false));

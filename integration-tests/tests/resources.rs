@@ -31,6 +31,29 @@ fn outlives_its_processes() -> bool {
 }
 
 #[test]
+fn a_cgroup_path_counts_from_the_root_or_from_the_runtimes_own() {
+    require!("root", "cgroupfs");
+    let line = |pid: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        let wanted = |line: &&str| line.contains(if is_v2() { "0::" } else { ":pids:" });
+        text.lines().find(wanted).unwrap().rsplit_once(':').unwrap().1.to_owned()
+    };
+    let own = line("self");
+    let beside = if is_v2() { own.rsplit_once('/').unwrap().0 } else { own.trim_end_matches('/') };
+    let mut b = Bundle::new();
+    let (absolute, relative) = (format!("/{}-a", b.id()), format!("{}-r", b.id()));
+    for (path, place) in
+        [(&absolute, absolute.clone()), (&relative, format!("{beside}/{relative}"))]
+    {
+        b.set("/linux/cgroupsPath", json!(path));
+        let c = b.start_sleeper();
+        assert_eq!(line(&c.pid().to_string()), place);
+        c.finish();
+        b.assert_clean();
+    }
+}
+
+#[test]
 fn who_takes_more_memory_than_the_limit_is_killed() {
     require!("container", "delegation");
     let limit = 32 * MIB;

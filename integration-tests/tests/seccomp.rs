@@ -48,6 +48,18 @@ fn every_action_does_what_it_says() {
 }
 
 #[test]
+fn every_architecture_of_this_byte_order_may_be_listed() {
+    require!("root", "teu");
+    let features = integration_tests::Runtime::get().bare().arg("features").run().ok().json();
+    let all = features["linux"]["seccomp"]["archs"].clone();
+    assert!(all.as_array().unwrap().len() > 5, "{all}");
+    let mut b = allowing(&json!([entry("mkdir", "SCMP_ACT_ERRNO")]));
+    b.set("/linux/seccomp/architectures", all);
+    b.args(&["mkdir", "/tmp/d"]);
+    assert_eq!(b.run().exits(1).out(), "EPERM");
+}
+
+#[test]
 fn an_errno_is_the_configured_one() {
     require!("root");
     let entries = json!([{ "names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 18 }]);

@@ -120,6 +120,18 @@ fn an_ordinary_user_has_agents_too() {
 }
 
 #[test]
+fn an_agent_may_ask_not_to_be_interrupted() {
+    require!("root", "killable-listeners");
+    known_difference!("seccomp-flags");
+    let mut b = bundle();
+    b.set("/linux/seccomp/flags", json!(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]));
+    let agent = agent(&b, &[true]);
+    b.args(&["mkdir", "/tmp/d"]);
+    assert_eq!(b.run().exits(1).out(), "EXDEV");
+    agent.join().unwrap();
+}
+
+#[test]
 fn without_an_agent_there_is_no_container() {
     require!("root");
     let b = bundle();
