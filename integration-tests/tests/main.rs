@@ -7,6 +7,7 @@ mod caps;
 mod clocks;
 mod concurrency;
 mod devices;
+mod documentation;
 mod engines_docker;
 mod events;
 mod exec;
