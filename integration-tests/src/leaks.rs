@@ -85,7 +85,8 @@ pub fn entries(dir: &Path) -> Vec<String> {
     list.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
 }
 
-fn processes(mark: &str) -> Vec<(i32, String)> {
+/// Processes, by pid and command line, with a text in their command line or among their mounts.
+pub fn processes(mark: &str) -> Vec<(i32, String)> {
     let own = std::process::id().cast_signed();
     let own_mounts = fs::read_link("/proc/self/ns/mnt").ok();
     let pids = entries(Path::new("/proc")).into_iter().filter_map(|name| name.parse::<i32>().ok());

@@ -49,7 +49,8 @@ pub fn say(text: &str) {
         std::io::Write::write_all(&mut std::io::stderr(), format!("{test}: {text}\n").as_bytes());
 }
 
-fn missing(need: &str) -> Option<String> {
+/// Why the machine lacks something.
+pub fn missing(need: &str) -> Option<String> {
     let unless = |there: bool, why: &str| (!there).then(|| why.to_owned());
     let on_path = |name: &str| unless(find(name).is_some(), &format!("{name} is not on PATH"));
     match need {
@@ -58,8 +59,9 @@ fn missing(need: &str) -> Option<String> {
         "container" => missing("userns"),
         "teu" => unless(Runtime::get().is_teu(), "the runtime under test is another one"),
         "docker" => {
-            on_path("dockerd").or_else(|| on_path("containerd")).or_else(|| on_path("docker"))
+            on_path("dockerd").or_else(|| missing("containerd")).or_else(|| on_path("docker"))
         }
+        "containerd" => on_path("containerd").or_else(|| on_path("ctr")),
         "uidmap" => on_path("newuidmap").or_else(|| on_path("newgidmap")).or_else(missing_subids),
         "setcap" | "setfacl" | "setpriv" | "bash" | "zsh" | "fish" | "groff" => on_path(need),
         "idmap" => unless(kernel() >= (5, 12), "id-mapped mounts came with Linux 5.12"),
@@ -130,6 +132,20 @@ fn missing(need: &str) -> Option<String> {
             let device = std::fs::File::options().read(true).write(true).open("/dev/fuse");
             device.err().map(|e| format!("/dev/fuse: {e}"))
         }
+        "bridge" => on_path("ip").or_else(|| on_path("iptables")).or_else(|| {
+            let made = crate::Cmd::new("unshare").args(["-n", "sh", "-c", BRIDGE]).run();
+            unless(
+                made.status == 0,
+                &format!("no bridge with address translation: {}", made.stderr),
+            )
+        }),
+        "all-capabilities" => {
+            let own = caps::read(None, caps::CapSet::Effective).unwrap_or_default();
+            let mut lacking: Vec<_> =
+                caps::runtime::thread_all_supported().difference(&own).copied().collect();
+            lacking.sort_by_key(caps::Capability::index);
+            unless(lacking.is_empty(), &format!("the tests lack {lacking:?}"))
+        }
         "veth" => on_path("ip").or_else(|| {
             let script = "ip link add host0 type veth peer name peer0";
             let made = crate::Cmd::new("unshare").args(["-n", "sh", "-c", script]).run();
@@ -139,6 +155,11 @@ fn missing(need: &str) -> Option<String> {
         _ => panic!("unknown need {need:?}"),
     }
 }
+
+/// The least that docker asks of the kernel for its networks.
+const BRIDGE: &str =
+    "ip link add docker0 type bridge && iptables -t nat -A POSTROUTING -j MASQUERADE &&
+    iptables -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT";
 
 fn exists(path: &str) -> bool {
     Path::new(path).exists()

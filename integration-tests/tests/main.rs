@@ -8,7 +8,6 @@ mod clocks;
 mod concurrency;
 mod devices;
 mod documentation;
-mod engines_docker;
 mod events;
 mod exec;
 mod features;

@@ -70,7 +70,8 @@ fn a_directory_is_not_an_executable() {
     require!("container");
     let mut b = Bundle::new();
     b.set("/process/args", json!(["/etc"]));
-    b.run().fails_with(&["permission denied", "is a directory"]);
+    // Not "is a directory" alone, which docker 20.10 takes for an error of its own.
+    b.run().fails_with(&["permission denied"]);
 }
 
 #[test]

@@ -80,6 +80,8 @@ fn lookup_problem(name: &str, errno: Errno) -> String {
             format!("exec: {name:?}: executable file not found in $PATH")
         }
         Errno::ENOENT => format!("exec: {name:?}: stat {name}: no such file or directory"),
+        // Docker 20.10 gives status 126 for the second half (what execve itself says), newer ones for the first.
+        Errno::EISDIR => format!("exec: {name:?}: is a directory: permission denied"),
         other => format!("exec: {name:?}: {}", lower(other)),
     }
 }

@@ -1,0 +1,33 @@
+//! Container engines over the runtime under test: what people do with them.
+//!
+//! An engine's daemon is shared by its tests, hence a `main` of its own: after the last of them, the daemon is
+//! ended, and nothing may be left of what was not there before.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+
+mod docker;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let conclusion = libtest_mimic::run(&arguments, docker::tests());
+    let left = docker::finish();
+    for thing in &left {
+        eprintln!("left over: {thing}");
+    }
+    match conclusion.has_failed() || !left.is_empty() {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    }
+}
+
+/// A test of this name (with the path of its module, as [`module_path`] has it).
+fn trial(module: &str, name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
+    let module = module.strip_prefix("engines::").unwrap_or(module);
+    let name = format!("{module}::{name}");
+    // What is printed about a test goes by the name of its thread.
+    let thread = std::thread::Builder::new().name(name.clone());
+    Trial::test(name, || thread.spawn(test).unwrap().join().map_err(|_| Failed::without_message()))
+}

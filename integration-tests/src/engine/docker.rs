@@ -1,0 +1,288 @@
+//! A private docker daemon over the runtime under test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::{Sandbox, image};
+use crate::cgroup::Cgroup;
+use crate::command::{Cmd, Running, patience};
+use crate::leaks::entries;
+use crate::outcome::Outcome;
+use crate::{Runtime, wait_until};
+
+/// A daemon with its own data, containerd, socket, mounts and network; ended when dropped.
+#[derive(Debug)]
+pub struct Docker {
+    daemon: Mutex<Option<Running>>,
+    flags: Vec<String>,
+    sandbox: Sandbox,
+}
+
+impl Docker {
+    /// Starts it with further flags, and with an image called `busybox`.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start(flags: &[&str]) -> Self {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let docker = Self { daemon: Mutex::default(), flags, sandbox: Sandbox::new("docker") };
+        docker.begin();
+        let tar = image::archive(docker.sandbox.path(".").as_path());
+        let import = ["import", "--change=CMD [\"sh\"]", tar.to_str().unwrap(), "busybox"];
+        docker.client(&import).run().ok();
+        docker
+    }
+
+    /// Starts the daemon again after [`end`](Self::end).
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn begin(&self) {
+        *self.daemon.lock().unwrap() = Some(self.dockerd().spawn());
+        wait_until("dockerd answers", || self.client(&["version"]).run().status == 0);
+    }
+
+    /// Ends the daemon, and waits for that.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn end(&self) {
+        let Some(daemon) = self.daemon.lock().unwrap().take() else { return };
+        daemon.signal(Signal::SIGTERM);
+        wait_until("dockerd ends", || !daemon.is_alive());
+    }
+
+    /// Its namespaces and directory.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    fn dockerd(&self) -> Cmd {
+        let path = |name: &str| self.sandbox.path(name).display().to_string();
+        fs::write(self.sandbox.path("daemon.json"), "{}").unwrap();
+        let mut flags = vec![
+            format!("--data-root={}", path("data")),
+            format!("--exec-root={}", path("exec")),
+            format!("--pidfile={}", path("docker.pid")),
+            format!("--config-file={}", path("daemon.json")),
+            format!("--host={}", self.socket()),
+            format!("--add-runtime=tested={}", Runtime::get().path().display()),
+            "--default-runtime=tested".into(),
+            // One cgroup parent for all of its containers, removed at the end.
+            format!("--cgroup-parent=/{}", self.sandbox.mark()),
+            "--exec-opt=native.cgroupdriver=cgroupfs".into(),
+        ];
+        if !networks() {
+            flags
+                .extend(["--bridge=none", "--iptables=false", "--ip6tables=false"].map(Into::into));
+        }
+        self.sandbox.cmd("dockerd").args(flags).args(&self.flags)
+    }
+
+    fn socket(&self) -> String {
+        format!("unix://{}", self.sandbox.path("docker.sock").display())
+    }
+
+    /// The docker client, talking to this daemon.
+    pub fn client(&self, args: &[&str]) -> Cmd {
+        let config = self.sandbox.path("client");
+        Cmd::new(client()).arg("--config").arg(config).args(["--host", &self.socket()]).args(args)
+    }
+
+    /// `docker run` of the image. Unless a flag has to do with networks there is none, which is quicker.
+    pub fn run(&self, flags: &[&str], words: &[&str]) -> Outcome {
+        self.run_cmd(flags, words).run()
+    }
+
+    /// The same, to be started.
+    pub fn run_cmd(&self, flags: &[&str], words: &[&str]) -> Cmd {
+        self.with_image("run", flags, words)
+    }
+
+    fn with_image(&self, verb: &str, flags: &[&str], words: &[&str]) -> Cmd {
+        let networks = ["--net", "-p", "--publish", "--link"];
+        let networked = flags.iter().any(|flag| networks.iter().any(|n| flag.starts_with(n)));
+        let none = (!networked).then_some("--network=none");
+        self.client(&[verb]).args(none).args(flags).arg("busybox").args(words)
+    }
+
+    /// `docker run -d`, which must succeed.
+    #[track_caller]
+    pub fn start_container(&self, flags: &[&str], words: &[&str]) -> Started<'_> {
+        let out = self.with_image("run", &[&["-d"], flags].concat(), words).run().ok();
+        Started { docker: self, id: out.out().to_owned() }
+    }
+
+    /// `docker create`, which must succeed.
+    #[track_caller]
+    pub fn create(&self, flags: &[&str], words: &[&str]) -> Started<'_> {
+        let out = self.with_image("create", flags, words).run().ok();
+        Started { docker: self, id: out.out().to_owned() }
+    }
+
+    /// Removes all containers and ends the daemon.
+    ///
+    /// Returns what is left then: containers, cgroups, mounts, devices, processes, the runtime's state, sockets of shims.
+    pub fn finish(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for id in self.client(&["ps", "-aq"]).run().stdout.lines() {
+            left.push(format!("container {id}, which its test has not removed"));
+            self.client(&["rm", "-fv", id]).run();
+        }
+        // With the daemon's end its mounts would go, too.
+        let end = Instant::now() + patience(Duration::from_secs(5));
+        while !self.remains().is_empty() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        left.extend(self.remains());
+        self.end();
+        let end = Instant::now() + patience(Duration::from_secs(5));
+        while !self.sandbox.processes().is_empty() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        left.extend(self.sandbox.processes().iter().map(|p| format!("process {p:?}")));
+        left.extend(self.mounts().iter().map(|m| format!("mount {m}")));
+        left
+    }
+
+    /// Less that of its data directory on itself, which dockerd makes.
+    fn mounts(&self) -> Vec<String> {
+        let data = format!("{} ", self.sandbox.path("data").display());
+        let all = self.sandbox.mounts().into_iter();
+        all.filter(|mount| !mount.starts_with(&data)).collect()
+    }
+
+    /// What containers have left while the daemon runs.
+    fn remains(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        let mut note = |what: &str, list: Vec<String>| {
+            left.extend(list.into_iter().map(|name| format!("{what} {name}")));
+        };
+        let shown = |paths: Vec<PathBuf>| paths.iter().map(|p| p.display().to_string()).collect();
+        note("cgroup", shown(self.sandbox.cgroups()));
+        note("mount", self.mounts());
+        note("device", self.sandbox.veths());
+        note("state of", entries(&self.sandbox.path("exec/runtime-tested/moby")));
+        note("socket", entries(&self.sandbox.run_dir().join("containerd/s")));
+        let shims = self.sandbox.processes().into_iter();
+        let shims = shims
+            .filter(|(_, line)| !["dockerd", "containerd "].iter().any(|d| line.starts_with(d)));
+        note("process", shims.map(|(pid, line)| format!("{pid} {line}")).collect());
+        left
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for id in self.client(&["ps", "-aq"]).run().stdout.lines() {
+                self.client(&["rm", "-fv", id]).run();
+            }
+        }
+        self.end();
+    }
+}
+
+/// Debian's client fits its daemon; another one may come before it on `PATH`.
+fn client() -> &'static Path {
+    let debian = Path::new("/usr/bin/docker");
+    if debian.is_file() { debian } else { Path::new("docker") }
+}
+
+/// Whether the kernel has what docker's networks are made of, see `require!("bridge")`.
+fn networks() -> bool {
+    crate::require::missing("bridge").is_none()
+}
+
+/// A container; removed by force when dropped, with its volumes.
+#[derive(Debug)]
+pub struct Started<'a> {
+    docker: &'a Docker,
+    id: String,
+}
+
+impl Started<'_> {
+    /// Its full id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// A verb on it: `docker VERB FLAGS ID`.
+    pub fn verb(&self, verb: &str, flags: &[&str]) -> Outcome {
+        self.docker.client(&[verb]).args(flags).arg(&self.id).run()
+    }
+
+    /// `docker exec`.
+    pub fn exec(&self, words: &[&str]) -> Outcome {
+        self.exec_with(&[], words)
+    }
+
+    /// `docker exec` with flags.
+    pub fn exec_with(&self, flags: &[&str], words: &[&str]) -> Outcome {
+        self.exec_cmd(flags, words).run()
+    }
+
+    /// The same, to be started.
+    pub fn exec_cmd(&self, flags: &[&str], words: &[&str]) -> Cmd {
+        self.docker.client(&["exec"]).args(flags).arg(&self.id).args(words)
+    }
+
+    /// What `docker inspect` has for a template, less the `{{.` and `}}`.
+    #[track_caller]
+    pub fn inspect(&self, field: &str) -> String {
+        let format = format!("--format={{{{.{field}}}}}");
+        self.verb("inspect", &[&format]).ok().out().to_owned()
+    }
+
+    /// `State.Status`.
+    #[track_caller]
+    pub fn status(&self) -> String {
+        self.inspect("State.Status")
+    }
+
+    /// Waits for a status.
+    #[track_caller]
+    pub fn wait_status(&self, status: &str) {
+        wait_until(&format!("status {status}"), || self.status() == status);
+    }
+
+    /// Waits for its end, and returns its exit status.
+    #[track_caller]
+    pub fn wait(&self) -> i32 {
+        self.verb("wait", &[]).ok().out().parse().unwrap()
+    }
+
+    /// Its first process.
+    #[track_caller]
+    pub fn pid(&self) -> i32 {
+        self.inspect("State.Pid").parse().unwrap()
+    }
+
+    /// Its cgroup.
+    #[track_caller]
+    pub fn cgroup(&self) -> Cgroup {
+        Cgroup::of(self.pid())
+    }
+
+    /// What it has printed.
+    #[track_caller]
+    pub fn logs(&self) -> Outcome {
+        self.verb("logs", &[]).ok()
+    }
+
+    /// Waits until it has printed something.
+    #[track_caller]
+    pub fn wait_for(&self, text: &str) {
+        wait_until(&format!("{text:?} in the logs"), || self.logs().stdout.contains(text));
+    }
+}
+
+impl Drop for Started<'_> {
+    fn drop(&mut self) {
+        self.verb("rm", &["-fv"]);
+    }
+}
