@@ -159,6 +159,16 @@ fn existing(root: Fd, path: &CStr) -> Result<Fd> {
     allowed
 }
 
+/// move_mount. What mount(2) calls ENOTDIR is one of many reasons for EINVAL with it; people, and docker's hint
+/// for them, know the former.
+pub fn attach(mount: Fd, target: Fd) -> Result<()> {
+    let is_directory = |fd| sys::stat(fd, c"").map(|status| status.file_type == S_IFDIR);
+    match sys::move_mount(mount, target) {
+        Err(errno::EINVAL) if is_directory(mount)? != is_directory(target)? => Err(errno::ENOTDIR),
+        other => other,
+    }
+}
+
 /// A path on its way to an existing object.
 struct Walk {
     root: Fd,

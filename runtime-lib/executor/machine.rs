@@ -192,7 +192,7 @@ impl Machine {
             Op::PrivateParent { path } => mounts::private_parent(self.text(path)?),
             Op::CopyMode { from, to } => copy::mode(self, from, to),
             Op::CopyTree { from, to } => copy::tree(self, from, to),
-            Op::MoveMount { mount, target } => sys::move_mount(self.fd(mount)?, self.fd(target)?),
+            Op::MoveMount { mount, target } => files::attach(self.fd(mount)?, self.fd(target)?),
             Op::MountInto { mount, dir, name } => {
                 mounts::mount_into(self.fd(mount)?, self.fd(dir)?, self.text(name)?)
             }

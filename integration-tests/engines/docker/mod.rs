@@ -15,17 +15,57 @@ macro_rules! tests {
     };
 }
 
+/// Lists the tests of a module that start daemons of their own.
+macro_rules! alone {
+    ($($name:ident),+ $(,)?) => {
+        pub(crate) fn tests() -> Vec<libtest_mimic::Trial> {
+            vec![$(super::alone(module_path!(), stringify!($name), $name)),+]
+        }
+    };
+}
+
+mod daemon;
+mod exec;
+mod health;
+mod images;
+mod lifecycle;
+mod limits;
+mod namespaces;
+mod network;
 mod process;
+mod storage;
+mod terminal;
 
 static DAEMON: OnceLock<Docker> = OnceLock::new();
 
 pub fn tests() -> Vec<Trial> {
-    [process::tests()].into_iter().flatten().collect()
+    let modules = [
+        daemon::tests(),
+        exec::tests(),
+        health::tests(),
+        images::tests(),
+        lifecycle::tests(),
+        limits::tests(),
+        namespaces::tests(),
+        network::tests(),
+        process::tests(),
+        storage::tests(),
+        terminal::tests(),
+    ];
+    modules.into_iter().flatten().collect()
 }
 
 /// Ends the daemon, if any test has started it; returns what is left over.
 pub fn finish() -> Vec<String> {
     DAEMON.get().map(Docker::finish).unwrap_or_default()
+}
+
+fn alone(module: &str, name: &str, test: fn()) -> Trial {
+    crate::trial(module, name, move || {
+        if available_here() {
+            test();
+        }
+    })
 }
 
 fn available_here() -> bool {

@@ -132,10 +132,14 @@ fn no_new_privileges(docker: &Docker) {
     assert_eq!(line(&["--rm"]), "NoNewPrivs:\t0\n");
     assert_eq!(line(&["--rm", "--security-opt=no-new-privileges"]), "NoNewPrivs:\t1\n");
     // A set-uid program keeps its caller's id then.
-    let script = "mkdir /suid; cp /bin/busybox /suid; chmod 4755 /suid/busybox; su alice -c '/suid/busybox id -u'";
-    assert_eq!(docker.run(&["--rm"], &["sh", "-c", script]).ok().stdout, "0\n");
-    let none = docker.run(&["--rm", "--security-opt=no-new-privileges"], &["sh", "-c", script]);
-    assert_eq!(none.ok().stdout, "1000\n");
+    let probe = format!("{}:/probe:ro", integration_tests::probe().display());
+    let script = "cp /probe /tmp/suid; chmod 4755 /tmp/suid; exec su alice -c '/tmp/suid report'";
+    let effective = |flags: &[&str]| {
+        let flags = [&["--rm", "-v", &probe], flags].concat();
+        docker.run(&flags, &["sh", "-c", script]).ok().json()["euid"].clone()
+    };
+    assert_eq!(effective(&[]), 0);
+    assert_eq!(effective(&["--security-opt=no-new-privileges"]), 1000);
 }
 
 /// What it forbids depends on arguments, and on capabilities.

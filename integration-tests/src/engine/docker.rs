@@ -28,8 +28,13 @@ impl Docker {
     /// # Panics
     /// When it does not come up.
     pub fn start(flags: &[&str]) -> Self {
+        Self::start_in(Sandbox::new("docker"), flags)
+    }
+
+    /// The same, in namespaces that something has been done to.
+    pub fn start_in(sandbox: Sandbox, flags: &[&str]) -> Self {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let docker = Self { daemon: Mutex::default(), flags, sandbox: Sandbox::new("docker") };
+        let docker = Self { daemon: Mutex::default(), flags, sandbox };
         docker.begin();
         let tar = image::archive(docker.sandbox.path(".").as_path());
         let import = ["import", "--change=CMD [\"sh\"]", tar.to_str().unwrap(), "busybox"];
@@ -54,6 +59,16 @@ impl Docker {
         let Some(daemon) = self.daemon.lock().unwrap().take() else { return };
         daemon.signal(Signal::SIGTERM);
         wait_until("dockerd ends", || !daemon.is_alive());
+    }
+
+    /// Kills the daemon, which leaves its containerd behind.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn kill(&self) {
+        let Some(daemon) = self.daemon.lock().unwrap().take() else { return };
+        daemon.signal(Signal::SIGKILL);
+        wait_until("dockerd is gone", || !daemon.is_alive());
     }
 
     /// Its namespaces and directory.
@@ -149,11 +164,12 @@ impl Docker {
         left
     }
 
-    /// Less that of its data directory on itself, which dockerd makes.
+    /// Less the daemon's own: its data directory on itself, and the host's network namespace by a name.
     fn mounts(&self) -> Vec<String> {
-        let data = format!("{} ", self.sandbox.path("data").display());
+        let own = ["data", "exec/netns/default"];
+        let own = own.map(|name| format!("{} ", self.sandbox.path(name).display()));
         let all = self.sandbox.mounts().into_iter();
-        all.filter(|mount| !mount.starts_with(&data)).collect()
+        all.filter(|mount| !own.iter().any(|o| mount.starts_with(o))).collect()
     }
 
     /// What containers have left while the daemon runs.

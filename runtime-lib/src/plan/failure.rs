@@ -118,6 +118,9 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::MountSetattr { .. }, Errno::EPERM) => {
             Some("a flag of the source is locked: its mount belongs to an outer user namespace")
         }
+        (Op::MoveMount { .. }, Errno::ENOTDIR) => {
+            Some("of source and destination one is a directory and the other is not")
+        }
         (Op::SymlinkOrSame { .. }, Errno::EEXIST) => {
             Some("the destination exists and is not a symlink with the source's content")
         }

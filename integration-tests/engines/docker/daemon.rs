@@ -1,0 +1,159 @@
+//! What needs a daemon of its own: restarts of it, and flags of it.
+
+use std::fs;
+
+use integration_tests::engine::{Docker, Sandbox};
+use integration_tests::wait_until;
+
+alone! {
+    live_restore_keeps_containers_going,
+    restarted_without_live_restore,
+    user_namespaces_remapped,
+    fifty_containers_at_once,
+    a_killed_daemon_finds_its_containers_again,
+}
+
+/// Ends it, and asserts that nothing is left.
+#[track_caller]
+fn finish(docker: &Docker) {
+    let left = docker.finish();
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+fn live_restore_keeps_containers_going() {
+    let docker = Docker::start(&["--live-restore"]);
+    let script = "trap 'exit 8' TERM; echo ready; while :; do sleep 0.1; done";
+    let box_ = docker.start_container(&[], &["sh", "-c", script]);
+    box_.wait_for("ready");
+    let ending = docker.start_container(&[], &["sh", "-c", "sleep 2; exit 6"]);
+    let pid = box_.pid();
+    docker.end();
+    assert!(fs::read_to_string(format!("/proc/{pid}/comm")).is_ok(), "goes on");
+    docker.begin();
+    assert_eq!((box_.pid(), box_.status().as_str()), (pid, "running"));
+    assert_eq!(box_.exec(&["sh", "-c", "echo still there"]).ok().stdout, "still there\n");
+    box_.verb("pause", &[]).ok();
+    box_.verb("unpause", &[]).ok();
+    box_.verb("update", &["--memory=64m", "--memory-swap=64m"]).ok();
+    box_.cgroup().is(("memory.limit_in_bytes", "67108864"), ("memory.max", "67108864"));
+    assert_eq!(ending.wait(), 6);
+    box_.verb("stop", &["-t", "20"]).ok();
+    assert_eq!(box_.inspect("State.ExitCode"), "8");
+    box_.verb("start", &[]).ok();
+    assert_eq!(box_.status(), "running");
+    drop((box_, ending));
+    finish(&docker);
+}
+
+fn restarted_without_live_restore() {
+    let docker = Docker::start(&[]);
+    let once = docker.start_container(&[], &["sleep", "1000"]);
+    let always = docker.start_container(&["--restart=always"], &["sleep", "1000"]);
+    let pids = [once.pid(), always.pid()];
+    docker.end();
+    assert!(pids.iter().all(|pid| !fs::exists(format!("/proc/{pid}")).unwrap()));
+    docker.begin();
+    always.wait_status("running");
+    assert_eq!(once.status(), "exited");
+    once.verb("start", &[]).ok();
+    assert_eq!(once.exec(&["echo", "there"]).ok().stdout, "there\n");
+    drop((once, always));
+    finish(&docker);
+}
+
+fn a_killed_daemon_finds_its_containers_again() {
+    let docker = Docker::start(&["--live-restore"]);
+    let box_ = docker.start_container(&[], &["sleep", "1000"]);
+    let dead = docker.start_container(&[], &["sleep", "1000"]);
+    docker.kill();
+    let killed = nix::unistd::Pid::from_raw(dead_pid(&docker, dead.id()));
+    nix::sys::signal::kill(killed, nix::sys::signal::Signal::SIGKILL).unwrap();
+    docker.begin();
+    assert_eq!(box_.status(), "running");
+    dead.wait_status("exited");
+    assert_eq!(dead.inspect("State.ExitCode"), "137");
+    drop((box_, dead));
+    finish(&docker);
+}
+
+/// Of a container whose daemon does not answer.
+fn dead_pid(docker: &Docker, id: &str) -> i32 {
+    let file = format!("exec/containerd/daemon/io.containerd.runtime.v2.task/moby/{id}/init.pid");
+    fs::read_to_string(docker.sandbox().path(&file)).unwrap().trim().parse().unwrap()
+}
+
+fn user_namespaces_remapped() {
+    let sandbox = Sandbox::new("docker");
+    let script =
+        "echo nobody:300000:65536 > $1; mount --bind $1 /etc/subuid; mount --bind $1 /etc/subgid";
+    let ids = sandbox.path("ids");
+    sandbox.cmd("sh").args(["-c", script, "sh"]).arg(ids).run().ok();
+    let docker = Docker::start_in(sandbox, &["--userns-remap=nobody:nogroup"]);
+    let box_ = docker.start_container(&["-u", "alice", "--memory=64m"], &["sleep", "1000"]);
+    let status = fs::read_to_string(format!("/proc/{}/status", box_.pid())).unwrap();
+    assert!(status.contains("Uid:\t301000\t301000\t301000\t301000"), "{status}");
+    assert_eq!(
+        box_.exec(&["cat", "/proc/self/uid_map"]).ok().out().split_whitespace().collect::<Vec<_>>(),
+        ["0", "300000", "65536"]
+    );
+    let script = "id -u; stat -c %u /etc/passwd; touch /made; hostname; cat /proc/self/cgroup | wc -l; mount | grep -c ' /proc '";
+    box_.exec_with(&["-u", "0"], &["sh", "-c", script]).ok();
+    box_.cgroup().is(("memory.limit_in_bytes", "67108864"), ("memory.max", "67108864"));
+    docker
+        .run(
+            &["--rm", "--userns=host"],
+            &["sh", "-c", "test $(awk '{print $3}' /proc/self/uid_map) -gt 65536"],
+        )
+        .ok();
+    let own = docker.run(
+        &["--rm", "-v", "named:/data", "--tmpfs=/t", "-t"],
+        &["sh", "-c", "id -u; stat -c %u /data /dev/console; echo x > /data/x"],
+    );
+    assert_eq!(own.ok().stdout, "0\r\n0\r\n0\r\n");
+    box_.verb("pause", &[]).ok();
+    box_.verb("unpause", &[]).ok();
+    box_.verb("stop", &["-t", "0"]).ok();
+    drop(box_);
+    docker.client(&["volume", "rm", "named"]).run().ok();
+    finish(&docker);
+}
+
+fn fifty_containers_at_once() {
+    let docker = Docker::start(&[]);
+    let command = |n: u32| {
+        let script = format!("echo {n}; exec sleep 1000");
+        docker
+            .run_cmd(&["-d", "--label=fifty", "--name", &format!("box{n}")], &["sh", "-c", &script])
+    };
+    let clients: Vec<_> = (0..50)
+        .map(|n| {
+            command(n)
+                .limit(integration_tests::patience(std::time::Duration::from_secs(120)))
+                .spawn()
+        })
+        .collect();
+    for client in clients {
+        client.wait().ok();
+    }
+    let list = docker.client(&["ps", "-q", "--filter=label=fifty", "--filter=status=running"]);
+    assert_eq!(list.run().ok().stdout.lines().count(), 50);
+    let execs: Vec<_> = (0..50)
+        .map(|n| {
+            docker
+                .client(&["exec", &format!("box{n}"), "hostname"])
+                .limit(integration_tests::patience(std::time::Duration::from_secs(120)))
+                .spawn()
+        })
+        .collect();
+    for exec in execs {
+        exec.wait().ok();
+    }
+    for n in 0..50 {
+        let logs = || docker.client(&["logs", &format!("box{n}")]).run().ok().stdout;
+        wait_until("its output", || logs() == format!("{n}\n"));
+    }
+    let names: Vec<String> = (0..50).map(|n| format!("box{n}")).collect();
+    let removal = docker.client(&["rm", "-f"]).args(&names);
+    removal.limit(integration_tests::patience(std::time::Duration::from_secs(120))).run().ok();
+    finish(&docker);
+}
