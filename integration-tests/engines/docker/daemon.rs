@@ -47,8 +47,8 @@ fn live_restore_keeps_containers_going() {
 
 fn restarted_without_live_restore() {
     let docker = Docker::start(&[]);
-    let once = docker.start_container(&[], &["sleep", "1000"]);
-    let always = docker.start_container(&["--restart=always"], &["sleep", "1000"]);
+    let once = docker.start_container(&["--init"], &["sleep", "1000"]);
+    let always = docker.start_container(&["--init", "--restart=always"], &["sleep", "1000"]);
     let pids = [once.pid(), always.pid()];
     docker.end();
     assert!(pids.iter().all(|pid| !fs::exists(format!("/proc/{pid}")).unwrap()));
@@ -83,11 +83,9 @@ fn dead_pid(docker: &Docker, id: &str) -> i32 {
 }
 
 fn user_namespaces_remapped() {
-    let sandbox = Sandbox::new("docker");
-    let script =
-        "echo nobody:300000:65536 > $1; mount --bind $1 /etc/subuid; mount --bind $1 /etc/subgid";
-    let ids = sandbox.path("ids");
-    sandbox.cmd("sh").args(["-c", script, "sh"]).arg(ids).run().ok();
+    let script = "mount -t tmpfs ids /mnt; echo nobody:300000:65536 > /mnt/ids
+        mount --bind /mnt/ids /etc/subuid; mount --bind /mnt/ids /etc/subgid";
+    let sandbox = Sandbox::prepared("docker", script);
     let docker = Docker::start_in(sandbox, &["--userns-remap=nobody:nogroup"]);
     let box_ = docker.start_container(&["-u", "alice", "--memory=64m"], &["sleep", "1000"]);
     let status = fs::read_to_string(format!("/proc/{}/status", box_.pid())).unwrap();

@@ -84,7 +84,7 @@ fn build(docker: &Docker, name: &str, dockerfile: &str, flags: &[&str]) -> Outco
 
 fn built_by_the_classic_builder(docker: &Docker) {
     let dockerfile = r#"FROM busybox
-COPY --chown=alice given /given
+COPY --chown=alice:staff given /given
 ENV GREETING="hello there"
 WORKDIR /work
 RUN id -u > uid && echo $GREETING > greeting && cat /given >> greeting

@@ -71,9 +71,10 @@ fn a_terminal_without_anybody_at_it(docker: &Docker) {
 fn output_is_complete_at_the_end(docker: &Docker) {
     let script = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i + 1)); done";
     let mut terminal = Terminal::new();
-    terminal.spawn(docker.run_cmd(&["--rm", "-t"], &["sh", "-c", script])).wait().ok();
-    let end = "line 1999\r\n";
-    terminal.wait_for(end);
+    let run = terminal.spawn(docker.run_cmd(&["--rm", "-t"], &["sh", "-c", script]));
+    // Without `-i` the outer terminal is not raw, and adds a carriage return of its own.
+    terminal.wait_for("line 1999\r");
+    run.wait().ok();
     assert_eq!(terminal.seen().matches("line ").count(), 2000);
     let plain = docker.run(&["--rm"], &["sh", "-c", script]).ok().stdout;
     assert_eq!(plain.lines().count(), 2000);

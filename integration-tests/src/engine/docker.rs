@@ -68,7 +68,13 @@ impl Docker {
     pub fn kill(&self) {
         let Some(daemon) = self.daemon.lock().unwrap().take() else { return };
         daemon.signal(Signal::SIGKILL);
-        wait_until("dockerd is gone", || !daemon.is_alive());
+        // With it goes containerd, whose pid dockerd takes for a living one as long as nobody has reaped it.
+        let pid = self.sandbox.path("exec/containerd/containerd.pid");
+        let containerd = |(_, line): &(i32, String)| line.starts_with("containerd ");
+        wait_until("dockerd and containerd are gone", || {
+            !daemon.is_alive() && !self.sandbox.processes().iter().any(containerd)
+        });
+        fs::remove_file(pid).unwrap();
     }
 
     /// Its namespaces and directory.
@@ -164,12 +170,17 @@ impl Docker {
         left
     }
 
-    /// Less the daemon's own: its data directory on itself, and the host's network namespace by a name.
+    /// Less the daemon's own: its data directory on itself (`data/UID.GID` where ids are remapped), and the host's
+    /// network namespace by a name.
     fn mounts(&self) -> Vec<String> {
-        let own = ["data", "exec/netns/default"];
-        let own = own.map(|name| format!("{} ", self.sandbox.path(name).display()));
-        let all = self.sandbox.mounts().into_iter();
-        all.filter(|mount| !own.iter().any(|o| mount.starts_with(o))).collect()
+        let (data, host) = (self.sandbox.path("data"), self.sandbox.path("exec/netns/default"));
+        let own = |mount: &String| {
+            let point = Path::new(mount.split(' ').next().unwrap());
+            let name = point.file_name().unwrap_or_default().to_string_lossy();
+            let remapped = name.chars().all(|c| c == '.' || c.is_ascii_digit());
+            point == data || point == host || (point.parent() == Some(&data) && remapped)
+        };
+        self.sandbox.mounts().into_iter().filter(|mount| !own(mount)).collect()
     }
 
     /// What containers have left while the daemon runs.

@@ -13,7 +13,6 @@ use crate::leaks::{entries, processes};
 /// `/run` is the engine's own, so that its sockets and whatever a runtime leaves there can be told from the machine's.
 /// `/etc/docker` gets a key at dockerd's start.
 const SETUP: &str = "
-set -e
 mount -t tmpfs tmpfs /run
 [ ! -d /etc/docker ] || mount -t tmpfs tmpfs /etc/docker
 ip link set lo up
@@ -37,9 +36,15 @@ impl Sandbox {
     /// # Panics
     /// When the kernel refuses.
     pub fn new(name: &str) -> Self {
+        Self::prepared(name, "")
+    }
+
+    /// The same, after a shell script inside.
+    pub fn prepared(name: &str, script: &str) -> Self {
         let dir = tempfile::Builder::new().prefix(&format!("teu-it-{name}-")).tempdir().unwrap();
         let crun = crate::Runtime::get().kind() == crate::Kind::Crun;
-        let script = format!("{}\n{SETUP}", if crun { WITHOUT_UNIFIED } else { "" });
+        let script =
+            format!("set -e\n{}\n{script}\n{SETUP}", if crun { WITHOUT_UNIFIED } else { "" });
         let holder = Cmd::new("unshare").args(["-m", "-n", "sh", "-c", &script]).spawn();
         holder.wait_for("ready");
         let mut sandbox = Self { dir, holder, mounts: Vec::new() };
