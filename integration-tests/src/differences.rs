@@ -580,6 +580,13 @@ pub const DIFFERENCES: &[Difference] = &[
         "leaves device rules as they are whatever is asked (runc), or sets all anew and takes away \
          what others have added (crun)",
     ),
+    // Engines
+    differ(
+        "update-zeros",
+        &[Crun],
+        "takes an amount of 0 in an update, which docker sends for what is not to change, for a limit",
+    ),
+    differ("home", &[Crun], "gives no HOME to a user without an entry in the image's passwd file"),
 ];
 
 /// Whether the runtime under test is listed for this difference; says so.

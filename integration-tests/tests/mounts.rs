@@ -275,3 +275,14 @@ fn four_hundred_mounts_fit_into_the_usual_limit_of_descriptors() {
         assert!(report.mount_has(&format!("/many/{n}"), "ro"), "{n}");
     }
 }
+
+/// Docker tells people more about it where the error has these words.
+#[test]
+fn a_file_on_a_directory_is_not_a_directory() {
+    require!("container");
+    let mut b = Bundle::new();
+    let file = b.scratch("file");
+    std::fs::write(&file, "").unwrap();
+    b.bind(&file, "/etc", &["bind"]);
+    b.run().fails_with(&["not a directory"]);
+}
