@@ -1,0 +1,3 @@
+//! teu-image: images, layers and bundles for teu, with docker's verbs.
+
+fn main() {}

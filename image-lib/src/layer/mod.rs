@@ -1,0 +1,28 @@
+//! Layers: tar streams to directories and back.
+//!
+//! ```text
+//! source -> digest -> decompress -> [chunks] -> diff-id -> tar entries -> files by descriptor
+//!           one thread                          another
+//! ```
+//!
+//! Knows nothing of the store: [`unpack`] writes below a directory it is given, and nowhere else.
+
+mod compression;
+mod entry;
+mod limits;
+mod names;
+mod node;
+mod pax;
+mod pipe;
+mod sparse;
+#[cfg(test)]
+mod testing;
+mod tree;
+mod unpack;
+mod whiteout;
+
+pub use compression::Compression;
+pub use limits::Limits;
+pub use unpack::{Options, Skipped, Unpacked, unpack};
+pub(crate) use names::shown;
+pub(crate) use whiteout::Flavor;

@@ -1,0 +1,33 @@
+//! libteu-image: OCI images as a library.
+//!
+//! A [`Store`] is an OCI image layout on disk with unpacked layers beside it, safe for many processes
+//! at once and valid after a crash at any moment (`docs/images.md`). All calls block. Nothing is
+//! logged, no global state is kept, and the calling process is not changed.
+//!
+//! ```no_run
+//! use libteu_image::Store;
+//!
+//! # fn main() -> libteu_image::Result<()> {
+//! let store = Store::open(&Store::default_path()?)?;
+//! for entry in store.entries()? {
+//!     println!("{:?} {}", entry.reference, entry.descriptor.digest());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod digest;
+mod dir;
+mod error;
+mod image;
+mod ingest;
+pub mod layer;
+mod reference;
+mod snapshot;
+mod store;
+
+pub use error::{Error, ErrorKind, Result};
+pub use image::Image;
+pub use ingest::Fresh;
+pub use reference::Reference;
+pub use store::{BlobWriter, Entry, Freed, NewLayer, Store, UnpackedLayer, Wait};

@@ -1,0 +1,53 @@
+//! Locks by flock(2): the kernel gives them back when their holder dies.
+
+use std::ffi::OsStr;
+use std::fs::File;
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
+use rustix::io::Errno;
+
+use crate::dir::Dir;
+use crate::error::{Error, Result};
+
+/// Shared by whoever uses the store, exclusive for whoever removes from it.
+pub const STORE: &str = "lock";
+/// Exclusive for a change of the index.
+pub const INDEX: &str = "index.lock";
+
+/// A lock, held until dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl Lock {
+    /// Waits until nobody has it exclusively.
+    pub fn shared(dir: &Dir, name: impl AsRef<OsStr>) -> Result<Self> {
+        Self::take(dir, name.as_ref(), FlockOperation::LockShared)
+    }
+
+    /// Waits until nobody has it.
+    pub fn exclusive(dir: &Dir, name: impl AsRef<OsStr>) -> Result<Self> {
+        Self::take(dir, name.as_ref(), FlockOperation::LockExclusive)
+    }
+
+    /// `None` if somebody has it.
+    pub fn try_exclusive(dir: &Dir, name: impl AsRef<OsStr>) -> Result<Option<Self>> {
+        match Self::take(dir, name.as_ref(), FlockOperation::NonBlockingLockExclusive) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(Error::System { errno: nix::errno::Errno::EWOULDBLOCK, .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn take(dir: &Dir, name: &OsStr, operation: FlockOperation) -> Result<Self> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(dir, name, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(Error::at("open", dir.path(), name))?;
+        loop {
+            match flock(&file, operation) {
+                Ok(()) => return Ok(Self(file.into())),
+                Err(Errno::INTR) => {}
+                Err(e) => return Err(Error::at("flock", dir.path(), name)(e)),
+            }
+        }
+    }
+}

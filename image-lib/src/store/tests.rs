@@ -1,0 +1,121 @@
+use super::*;
+use std::io::Write as _;
+
+fn store() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    (dir, store)
+}
+
+fn manifest(store: &Store, text: &str) -> oci_spec::image::Descriptor {
+    let content = store.put_blob(text.as_bytes()).unwrap();
+    let media_type = oci_spec::image::MediaType::Other("text/plain".into());
+    oci_spec::image::Descriptor::new(media_type, content.size, content.digest)
+}
+
+#[test]
+fn blobs_are_kept_under_their_digest() {
+    let (_dir, store) = store();
+    let content = store.put_blob(b"abc").unwrap();
+    assert!(store.has_blob(&content.digest).unwrap());
+    assert_eq!(store.read_document(&content.digest, "test").unwrap(), b"abc");
+    assert!(store.tmp.names().unwrap().is_empty());
+}
+
+#[test]
+fn a_blob_that_is_not_what_was_promised_leaves_nothing() {
+    let (_dir, store) = store();
+    let promised = crate::digest::of_bytes(b"other").unwrap();
+    let mut writer = store.new_blob().unwrap();
+    writer.write_all(b"abc").unwrap();
+    assert!(matches!(writer.finish(Some(&promised)), Err(Error::Digest { .. })));
+    assert!(store.tmp.names().unwrap().is_empty());
+    assert!(store.blobs.names().unwrap().is_empty());
+}
+
+#[test]
+fn damaged_blobs_are_noticed() {
+    let (_dir, store) = store();
+    let content = store.put_blob(b"abc").unwrap();
+    let path = store.path().join("blobs/sha256").join(content.digest.digest());
+    std::fs::write(path, "abd").unwrap();
+    assert!(matches!(store.read_document(&content.digest, "x"), Err(Error::Digest { .. })));
+}
+
+#[test]
+fn a_name_moves_and_its_old_image_stays_until_pruned() {
+    let (_dir, store) = store();
+    let (old, new) = (manifest(&store, "old"), manifest(&store, "new"));
+    let name: crate::Reference = "user/image".parse().unwrap();
+    store.tag(&old, &name).unwrap();
+    store.tag(&new, &name).unwrap();
+    let entries = store.entries().unwrap();
+    assert_eq!(entries.len(), 2);
+    let by_name = |name: Option<&crate::Reference>| {
+        let mut found = entries.iter().filter(|entry| entry.reference.as_ref() == name);
+        found.next().unwrap().descriptor.digest().clone()
+    };
+    assert_eq!(by_name(Some(&name)), *new.digest());
+    assert_eq!(by_name(None), *old.digest());
+    assert_eq!(store.prune().unwrap().len(), 1);
+    assert_eq!(store.entries().unwrap().len(), 1);
+    assert_eq!(store.gc(Wait::Yes).unwrap().unwrap().blobs, 1);
+}
+
+#[test]
+fn a_second_name_does_not_make_a_second_nameless_image() {
+    let (_dir, store) = store();
+    let (one, two) = (manifest(&store, "1"), manifest(&store, "2"));
+    store.tag(&one, &"a".parse().unwrap()).unwrap();
+    store.tag(&one, &"b".parse().unwrap()).unwrap();
+    store.tag(&two, &"a".parse().unwrap()).unwrap();
+    assert_eq!(store.entries().unwrap().len(), 2);
+    store.untag(&"b".parse().unwrap()).unwrap();
+    assert!(matches!(store.untag(&"b".parse().unwrap()), Err(Error::NoSuchImage(_))));
+    assert_eq!(store.entries().unwrap().len(), 1);
+}
+
+#[test]
+fn gc_removes_only_what_no_one_needs_and_waits_for_others() {
+    let (dir, store) = store();
+    let kept = manifest(&store, "kept");
+    store.tag(&kept, &"a".parse().unwrap()).unwrap();
+    let lost = store.put_blob(b"lost").unwrap();
+    std::fs::create_dir(store.path().join("tmp/.left-by-a-crash")).unwrap();
+    let other = Store::open(&dir.path().join("store")).unwrap();
+    assert_eq!(store.gc(Wait::No).unwrap(), None);
+    assert!(other.has_blob(&lost.digest).unwrap());
+    assert_eq!(other.gc(Wait::No).unwrap(), Some(Freed { blobs: 1, bytes: 4, layers: 0 }));
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    assert!(store.has_blob(kept.digest()).unwrap());
+    assert!(!store.has_blob(&lost.digest).unwrap());
+    assert!(store.tmp.names().unwrap().is_empty());
+}
+
+#[test]
+fn many_threads_tag_at_once_and_no_name_is_lost() {
+    let (_dir, store) = store();
+    let image = manifest(&store, "x");
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (store, image) = (&store, &image);
+            scope.spawn(move || {
+                for number in 0..8 {
+                    let name = format!("image:{thread}-{number}").parse().unwrap();
+                    store.tag(image, &name).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(store.entries().unwrap().len(), 32);
+}
+
+#[test]
+fn a_layout_of_another_version_is_left_alone() {
+    let (dir, store) = store();
+    drop(store);
+    let path = dir.path().join("store/oci-layout");
+    std::fs::write(&path, r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
+    assert!(matches!(Store::open(&dir.path().join("store")), Err(Error::Damaged { .. })));
+    assert!(std::fs::read_to_string(path).unwrap().contains("2.0.0"));
+}
