@@ -71,11 +71,7 @@ pub fn verify(what: &str, expected: &Digest, found: &Digest) -> Result<()> {
     if expected == found {
         return Ok(());
     }
-    Err(Error::Digest {
-        what: what.to_owned(),
-        expected: expected.clone(),
-        found: found.clone(),
-    })
+    Err(Error::Digest { what: what.to_owned(), expected: expected.clone(), found: found.clone() })
 }
 
 /// Hashes what is read through it.

@@ -196,8 +196,7 @@ impl Dir {
         if !is_mount_point(self, name)? {
             remove_below(&self.child_to_empty(name)?)?;
         }
-        unlinkat(&self.fd, name, AtFlags::REMOVEDIR)
-            .map_err(Error::at("rmdir", &self.path, name))
+        unlinkat(&self.fd, name, AtFlags::REMOVEDIR).map_err(Error::at("rmdir", &self.path, name))
     }
 
     fn is_dir(&self, name: &OsStr) -> Result<bool> {
@@ -236,11 +235,10 @@ fn remove_below(dir: &Dir) -> Result<()> {
 fn is_mount_point(dir: &Dir, name: &OsStr) -> Result<bool> {
     use rustix::fs::{StatxFlags, statx};
     let failed = Error::at("statx", dir.path(), name);
-    let found = statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::MNT_ID)
-        .and_then(|below| {
-            statx(dir, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
-                .map(|here| below.stx_mnt_id != here.stx_mnt_id)
-        });
+    let found = statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::MNT_ID).and_then(|below| {
+        statx(dir, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
+            .map(|here| below.stx_mnt_id != here.stx_mnt_id)
+    });
     found.map_err(failed)
 }
 

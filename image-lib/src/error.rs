@@ -207,9 +207,7 @@ impl Error {
                 errno: Errno::from_raw(number),
                 hint: None,
             },
-            None => {
-                Self::Stream { action: format!("{action} {object}"), problem: e.to_string() }
-            }
+            None => Self::Stream { action: format!("{action} {object}"), problem: e.to_string() },
         }
     }
 
@@ -263,7 +261,8 @@ mod tests {
 
     #[test]
     fn system_errors_name_the_errno() {
-        let e = Error::system("open", "/x", rustix::io::Errno::ACCESS).with_hint("look at its mode");
+        let e =
+            Error::system("open", "/x", rustix::io::Errno::ACCESS).with_hint("look at its mode");
         assert_eq!(e.to_string(), "open /x: EACCES: permission denied (look at its mode)");
         assert_eq!(e.kind(), ErrorKind::System);
     }

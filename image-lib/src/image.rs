@@ -4,7 +4,6 @@ use oci_spec::image::{
     Arch, Descriptor, Digest, ImageConfiguration, ImageIndex, ImageManifest, MediaType, Os,
 };
 
-use crate::digest;
 use crate::error::{Error, Result};
 use crate::reference::Reference;
 use crate::store::{Entry, Store};
@@ -180,9 +179,10 @@ fn is_named(entry: &Entry, reference: &Reference) -> bool {
     entry.reference.as_ref() == Some(reference)
         || (reference.tag().is_none()
             && reference.digest().as_ref() == Some(entry.descriptor.digest())
-            && entry.reference.as_ref().is_some_and(|name| {
-                name.familiar_repository() == reference.familiar_repository()
-            }))
+            && entry
+                .reference
+                .as_ref()
+                .is_some_and(|name| name.familiar_repository() == reference.familiar_repository()))
 }
 
 /// The manifest for a platform, or the only one there is if it does not say for which it is.
@@ -202,14 +202,4 @@ pub(crate) fn select<'a>(index: &'a ImageIndex, platform: &(Os, Arch)) -> Option
 /// This host's, in Go's words.
 pub(crate) fn host_platform() -> (Os, Arch) {
     (Os::Linux, Arch::default())
-}
-
-/// The digest of a chain of layers (image specification, "Layer ChainID").
-pub(crate) fn chain_id(diff_ids: &[Digest]) -> Result<Option<Digest>> {
-    diff_ids.iter().try_fold(None, |chain: Option<Digest>, diff_id| {
-        Ok(Some(match chain {
-            None => diff_id.clone(),
-            Some(chain) => digest::of_bytes(format!("{chain} {diff_id}").as_bytes())?,
-        }))
-    })
 }

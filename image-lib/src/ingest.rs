@@ -78,7 +78,7 @@ impl Store {
     }
 
     fn unpack_blob(&self, blob: &Digest, diff_id: &Digest, by: &str) -> Result<Fresh<'_>> {
-        let fresh = self.unpack(self.open_blob(blob, by)?, &blob.to_string())?;
+        let fresh = self.unpack(self.open_blob(blob, by)?, blob.as_ref())?;
         digest::verify(&format!("layer {blob}"), blob, &fresh.blob.digest)?;
         digest::verify(&format!("layer {blob}, unpacked"), diff_id, &fresh.diff.digest)?;
         Ok(fresh)

@@ -30,4 +30,5 @@ pub use error::{Error, ErrorKind, Result};
 pub use image::Image;
 pub use ingest::Fresh;
 pub use reference::Reference;
+pub use snapshot::{Kind, Record};
 pub use store::{BlobWriter, Entry, Freed, NewLayer, Store, UnpackedLayer, Wait};

@@ -90,7 +90,8 @@ impl<R: BufRead> Entries<R> {
         if let Some(size) = extended.size {
             self.expect_data(size)?;
         }
-        let mut path = extended.path.or(long.path).unwrap_or_else(|| header.path_bytes().into_owned());
+        let mut path =
+            extended.path.or(long.path).unwrap_or_else(|| header.path_bytes().into_owned());
         let link = extended.link.or(long.link).or_else(|| header.link_name_bytes().map(Into::into));
         let (seconds, nanos) = match extended.mtime {
             Some(time) => time,
@@ -166,7 +167,8 @@ impl<R: BufRead> Entries<R> {
     }
 
     fn expect_data(&mut self, size: u64) -> io::Result<()> {
-        let padded = size.checked_next_multiple_of(BLOCK).ok_or_else(|| invalid("size overflow"))?;
+        let padded =
+            size.checked_next_multiple_of(BLOCK).ok_or_else(|| invalid("size overflow"))?;
         (self.data, self.padding) = (size, padded - size);
         Ok(())
     }
@@ -202,7 +204,8 @@ struct Long {
 
 impl Long {
     fn at_end(self) -> io::Result<Option<Entry>> {
-        let empty = self.extended == Extended::default() && (&self.path, &self.link) == (&None, &None);
+        let empty =
+            self.extended == Extended::default() && (&self.path, &self.link) == (&None, &None);
         if empty { Ok(None) } else { Err(invalid("an extended header without an entry")) }
     }
 }

@@ -156,9 +156,8 @@ fn what_is_no_archive_is_refused() {
     assert!(error(&[b'x'; 1024]).contains("no tar archive"));
     let unknown = Archive::default().raw(Archive::header(EntryType::new(b'M'), 0), b"x", &[]).end();
     assert!(error(&unknown).contains("'M'"));
-    let huge = Archive::default()
-        .raw(Archive::header(EntryType::XHeader, 2 << 20), b"x", &[0; 512])
-        .end();
+    let huge =
+        Archive::default().raw(Archive::header(EntryType::XHeader, 2 << 20), b"x", &[0; 512]).end();
     assert!(error(&huge).contains("1 MiB"));
     let lonely = Archive::default().pax(&[(b"path", b"x")]).end();
     assert!(error(&lonely).contains("without an entry"));

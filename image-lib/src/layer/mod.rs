@@ -23,6 +23,6 @@ mod whiteout;
 
 pub use compression::Compression;
 pub use limits::Limits;
-pub use unpack::{Options, Skipped, Unpacked, unpack};
 pub(crate) use names::shown;
+pub use unpack::{Options, Skipped, Unpacked, unpack};
 pub(crate) use whiteout::Flavor;

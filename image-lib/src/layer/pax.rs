@@ -48,7 +48,8 @@ impl Extended {
     fn take(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
         let text = || (!value.is_empty()).then(|| value.to_vec());
         let wrong = || invalid(&format!("malformed pax {}", String::from_utf8_lossy(key)));
-        let id = || if value.is_empty() { Ok(None) } else { number(value).map(Some).ok_or_else(wrong) };
+        let id =
+            || if value.is_empty() { Ok(None) } else { number(value).map(Some).ok_or_else(wrong) };
         match key {
             b"path" => self.path = text(),
             b"linkpath" => self.link = text(),
@@ -145,7 +146,8 @@ mod tests {
 
     #[test]
     fn malformed_records_are_refused() {
-        for data in ["x", "5 a=b", "99 path=a\n", "7 path=a\n", "0 a=b\n", "9 path!a\n", "+9 path=a\n"]
+        for data in
+            ["x", "5 a=b", "99 path=a\n", "7 path=a\n", "0 a=b\n", "9 path!a\n", "+9 path=a\n"]
         {
             assert!(parse(data.as_bytes()).is_err(), "{data:?}");
         }

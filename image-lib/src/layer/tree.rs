@@ -6,11 +6,11 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::XattrFlags;
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, mkdirat, mknodat, openat2, setxattr,
     statat, unlinkat,
 };
-use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
 use super::names::Inside;
@@ -139,7 +139,10 @@ impl<'a> Tree<'a> {
             Err(e) => return Err(e.into()),
         }
         self.implied.insert(step.clone());
-        Ok(self.open(step)?)
+        let made = self.open(step)?;
+        // Whatever the caller's umask.
+        rustix::fs::fchmod(&made, Mode::from_raw_mode(0o755))?;
+        Ok(made)
     }
 }
 

@@ -65,9 +65,9 @@ pub fn unpack(source: impl Read, layer: &str, root: &Dir, options: Options) -> R
     std::thread::scope(|scope| {
         let files = scope.spawn(move || Unpacker::new(root, options, layer).run(chunks));
         let mut source = Decompressor::new(HashingReader::new(source)).map_err(failed);
-        let fed = source.as_mut().map_or(Ok(()), |source| {
-            feeder.feed(source.by_ref()).map(drop).map_err(failed)
-        });
+        let fed = source
+            .as_mut()
+            .map_or(Ok(()), |source| feeder.feed(source.by_ref()).map(drop).map_err(failed));
         // The decompressor's complaint explains the unpacker's, which saw the stream end.
         let files = files.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let (source, ()) = (source?, fed?);
@@ -159,8 +159,8 @@ impl<'a> Unpacker<'a> {
             Ok(()) => {}
             Err(Errno::EXIST) => {
                 let there = tree::kind(&tree::stat(fd.as_fd(), name)?);
-                let done = there == FileType::Directory
-                    || self.tree.replace_whiteout(fd.as_fd(), name)?;
+                let done =
+                    there == FileType::Directory || self.tree.replace_whiteout(fd.as_fd(), name)?;
                 if !done {
                     self.tree.clear(parent, name)?;
                     self.tree.mkdir(fd.as_fd(), name)?;
@@ -262,7 +262,8 @@ impl<'a> Unpacker<'a> {
 
     fn failed(&self, path: &[u8], e: &io::Error) -> Error {
         let errno = e.raw_os_error().map(nix::errno::Errno::from_raw);
-        let problem = errno.map_or_else(|| e.to_string(), |e| crate::error::ErrnoText(e).to_string());
+        let problem =
+            errno.map_or_else(|| e.to_string(), |e| crate::error::ErrnoText(e).to_string());
         self.refused(path, &problem)
     }
 }

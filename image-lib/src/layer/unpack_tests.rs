@@ -134,7 +134,8 @@ fn nothing_is_written_through_links_that_lead_out() {
     assert_eq!(place.read("x"), "x");
     let place = Place::new();
     let outside = place.dir.path().join("outside");
-    let archive = Archive::default().symlink("l", outside.to_str().unwrap()).dir("l/").file("l/x", "x");
+    let archive =
+        Archive::default().symlink("l", outside.to_str().unwrap()).dir("l/").file("l/x", "x");
     place.unpack(&archive.end()).unwrap();
     assert_eq!(place.read("l/x"), "x");
 }
@@ -170,11 +171,8 @@ fn a_file_replaces_a_link_and_is_not_written_through_it() {
 #[test]
 fn a_remembered_directory_that_becomes_a_link_is_not_used() {
     let place = Place::new();
-    let archive = Archive::default()
-        .file("d/a", "1")
-        .symlink("d", "../outside")
-        .file("d/secret", "x")
-        .end();
+    let archive =
+        Archive::default().file("d/a", "1").symlink("d", "../outside").file("d/secret", "x").end();
     assert!(place.unpack(&archive).is_err());
 }
 
@@ -216,8 +214,10 @@ fn whiteouts_become_overlayfs_markers() {
 /// The specification wants a whiteout to hide lower layers only, wherever it stands.
 #[test]
 fn a_whiteout_does_not_hide_the_same_layer() {
-    let before = Archive::default().file(".wh.f", "").file("f", "1").file(".wh.d", "").file("d/a", "2");
-    let after = Archive::default().file("f", "1").file(".wh.f", "").file("d/a", "2").file(".wh.d", "");
+    let before =
+        Archive::default().file(".wh.f", "").file("f", "1").file(".wh.d", "").file("d/a", "2");
+    let after =
+        Archive::default().file("f", "1").file(".wh.f", "").file("d/a", "2").file(".wh.d", "");
     let entry = Archive::default().file("f", "1").file(".wh.d", "").dir("d/").file("d/a", "2");
     for archive in [before, after, entry] {
         let place = Place::new();
@@ -249,8 +249,7 @@ fn attributes_are_kept_but_for_those_that_overlayfs_obeys() {
         .end();
     let unpacked = place.unpack(&archive).unwrap();
     let mut value = [0; 8];
-    let length =
-        rustix::fs::getxattr(place.root().join("f"), "user.a", &mut value[..]).unwrap();
+    let length = rustix::fs::getxattr(place.root().join("f"), "user.a", &mut value[..]).unwrap();
     assert_eq!(&value[..length], b"1\n2");
     for name in ["trusted.overlay.redirect", "user.overlay.opaque"] {
         let got = rustix::fs::getxattr(place.root().join("f"), name, &mut value[..]);

@@ -2,4 +2,4 @@
 
 mod record;
 
-pub use record::Record;
+pub use record::{Kind, Record};

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 
-use oci_spec::image::{Descriptor, Digest, ImageConfiguration, ImageIndex, ImageManifest, MediaType};
+use oci_spec::image::{
+    Descriptor, Digest, ImageConfiguration, ImageIndex, ImageManifest, MediaType,
+};
 
 use super::lock::{self, Lock};
 use super::{Entry, Store};

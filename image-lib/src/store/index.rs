@@ -40,7 +40,8 @@ impl Store {
     /// without one, until it is pruned.
     pub fn tag(&self, manifest: &Descriptor, reference: &Reference) -> Result<()> {
         self.change_index(|entries| {
-            let holder = |entry: &Descriptor| Entry::of(entry).reference.as_ref() == Some(reference);
+            let holder =
+                |entry: &Descriptor| Entry::of(entry).reference.as_ref() == Some(reference);
             let replaced: Vec<_> = entries.extract_if(.., |entry| holder(entry)).collect();
             // Its first name takes the place of an entry without one.
             entries.retain(|entry| !is_nameless(entry, manifest.digest()));

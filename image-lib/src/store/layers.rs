@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use oci_spec::image::Digest;
+use rustix::fs::Mode;
 
 use super::{PRIVATE, Store};
 use crate::digest;
@@ -25,14 +26,19 @@ const IMPLIED: &str = "implied";
 pub struct UnpackedLayer {
     /// Its files, as overlayfs wants them.
     pub(crate) files: Dir,
-    /// Directories that it has, but does not describe.
-    pub(crate) implied: Vec<PathBuf>,
+    implied: Vec<PathBuf>,
 }
 
 impl UnpackedLayer {
     /// The directory with its files, as overlayfs wants a lower one. Not to be changed.
     pub fn path(&self) -> PathBuf {
         self.files.path().to_owned()
+    }
+
+    /// Directories that it has, but whose owner, mode and attributes it leaves to lower layers; the
+    /// empty path is its root.
+    pub fn implied(&self) -> &[PathBuf] {
+        &self.implied
     }
 }
 
@@ -51,7 +57,8 @@ impl Store {
     pub fn layer(&self, diff_id: &Digest) -> Result<Option<UnpackedLayer>> {
         let Some(dir) = self.layers.find_child(digest::hex(diff_id)?)? else { return Ok(None) };
         let list = dir.open_file(IMPLIED)?.map_or(Ok(Vec::new()), read_implied);
-        let implied = list.map_err(|e| Error::io("read", dir.path().join(IMPLIED).display(), &e))?;
+        let implied =
+            list.map_err(|e| Error::io("read", dir.path().join(IMPLIED).display(), &e))?;
         Ok(Some(UnpackedLayer { files: dir.child(FILES)?, implied }))
     }
 
@@ -65,6 +72,9 @@ impl Store {
         let name = unique("layer");
         let dir = self.tmp.new_child(&name, PRIVATE)?;
         let files = dir.new_child(FILES, 0o755)?;
+        // Whatever the caller's umask: it is the root of what others are to read.
+        rustix::fs::fchmod(&files, Mode::from_raw_mode(0o755))
+            .map_err(|e| Error::system("chmod", files.path().display(), e))?;
         Ok(NewLayer { store: self, name, dir, files, finished: false })
     }
 

@@ -40,8 +40,11 @@ impl Lock {
 
     fn take(dir: &Dir, name: &OsStr, operation: FlockOperation) -> Result<Self> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(dir, name, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(Error::at("open", dir.path(), name))?;
+        let file = openat(dir, name, flags, Mode::RUSR | Mode::WUSR).map_err(Error::at(
+            "open",
+            dir.path(),
+            name,
+        ))?;
         loop {
             match flock(&file, operation) {
                 Ok(()) => return Ok(Self(file.into())),

@@ -107,10 +107,6 @@ impl Store {
     pub(crate) fn containers(&self) -> &Dir {
         &self.containers
     }
-
-    pub(crate) fn tmp(&self) -> &Dir {
-        &self.tmp
-    }
 }
 
 /// Writes `oci-layout` if there is none; a version of a time to come is left alone.
