@@ -49,11 +49,11 @@ impl Store {
     /// # Errors
     /// If the directory cannot be made or opened, or is no OCI image layout of version 1.0.
     pub fn open(path: &Path) -> Result<Self> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(PRIVATE)
-            .create(path)
-            .map_err(|e| Error::io("mkdir", path.display(), &e))?;
+        DirBuilder::new().recursive(true).mode(PRIVATE).create(path).map_err(|e| {
+            let error = Error::io("mkdir", path.display(), &e);
+            let denied = e.kind() == std::io::ErrorKind::PermissionDenied;
+            if denied { error.with_hint("is it another user's?") } else { error }
+        })?;
         // Absolute, since containers remember it.
         let path = path.canonicalize().map_err(|e| Error::io("open", path.display(), &e))?;
         let root = Dir::open(&path)?;
