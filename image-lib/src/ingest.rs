@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
-use oci_spec::image::Digest;
+use oci_spec::image::{Descriptor, Digest, MediaType};
 
 use crate::digest::{self, Content};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::layer::{self, Skipped};
+use crate::layer::{self, Compression, Skipped};
 use crate::store::{BlobWriter, NewLayer, Store};
 
 /// A layer that is unpacked, but has no place yet: [`Store::commit_layers`] gives it one.
@@ -75,6 +75,18 @@ impl Store {
             }
         }
         self.commit_layers(fresh)
+    }
+
+    /// The descriptor of a layer, with the media type that fits what it begins with. `by` is who needs it.
+    pub(crate) fn layer_descriptor(&self, content: &Content, by: &str) -> Result<Descriptor> {
+        let blob = self.open_blob(&content.digest, by)?;
+        let begin = Compression::of(blob).map_err(|e| Error::io("read", &content.digest, &e))?;
+        let media_type = match begin {
+            Compression::None => MediaType::ImageLayer,
+            Compression::Gzip => MediaType::ImageLayerGzip,
+            Compression::Zstd => MediaType::ImageLayerZstd,
+        };
+        Ok(Descriptor::new(media_type, content.size, content.digest.clone()))
     }
 
     fn unpack_blob(&self, blob: &Digest, diff_id: &Digest, by: &str) -> Result<Fresh<'_>> {

@@ -16,6 +16,9 @@
 //! # }
 //! ```
 
+mod archive;
+pub mod bundle;
+mod changes;
 pub mod digest;
 mod dir;
 mod error;
@@ -25,10 +28,14 @@ pub mod layer;
 mod reference;
 mod snapshot;
 mod store;
+mod time;
 
+pub use archive::{Format, Loaded, load, save};
 pub use error::{Error, ErrorKind, Result};
 pub use image::Image;
 pub use ingest::Fresh;
 pub use reference::Reference;
-pub use snapshot::{Kind, Record};
+pub use snapshot::{
+    Change, ChangeKind, Commit, Committed, Container, Kind, Record, RootFs, import,
+};
 pub use store::{BlobWriter, Entry, Freed, NewLayer, Store, UnpackedLayer, Wait};

@@ -16,6 +16,14 @@ pub enum Compression {
     Zstd,
 }
 
+impl Compression {
+    /// By what a stream begins with.
+    pub(crate) fn of(stream: impl Read) -> io::Result<Self> {
+        let (begin, _) = peek(stream)?;
+        detect(begin.get_ref())
+    }
+}
+
 /// What streams begin with that nobody should take for a tar archive.
 const OTHERS: [(&[u8], &str); 3] =
     [(b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x04\x22\x4d\x18", "lz4")];

@@ -98,7 +98,6 @@ pub fn invalid(problem: &str) -> io::Error {
 }
 
 /// Appends a record.
-#[cfg(test)]
 pub fn append(data: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     // The length counts its own digits.
     let rest = key.len() + value.len() + 3;

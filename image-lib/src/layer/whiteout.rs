@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// Marks the name behind it as deleted (image specification, "Whiteouts").
-const PREFIX: &[u8] = b".wh.";
+pub const PREFIX: &[u8] = b".wh.";
 /// Marks all of a directory that lower layers have as deleted.
-const OPAQUE: &[u8] = b".wh..wh..opq";
+pub const OPAQUE: &[u8] = b".wh..wh..opq";
 /// The rest of AUFS's own files, which mean nothing here.
 const RESERVED: &[u8] = b".wh..wh.";
 

@@ -1,5 +1,19 @@
-//! Containers of the store: the writable layer on top of an image.
+//! Containers of the store: a writable layer on top of an image's, and what it becomes.
 
+mod attributes;
+mod commit;
+mod container;
+mod copy;
+mod diff;
+mod export;
+mod fix;
+mod overlay;
 mod record;
+mod stack;
 
+pub(crate) use attributes::{copy as copy_attributes, itself};
+pub use commit::{Commit, Committed, import};
+pub use container::{Container, RootFs};
+pub(crate) use copy::tree as copy_tree;
+pub use diff::{Change, ChangeKind};
 pub use record::{Kind, Record};

@@ -41,7 +41,10 @@ pub struct Record {
 impl Store {
     /// The records of all containers. A directory without one is what a crash left of a container that
     /// nobody has seen yet.
-    pub(crate) fn container_records(&self) -> Result<Vec<Record>> {
+    ///
+    /// # Errors
+    /// If one is damaged.
+    pub fn container_records(&self) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         for name in self.containers().names()? {
             let dir = self.containers().child(&name)?;

@@ -38,6 +38,15 @@ impl Lock {
         }
     }
 
+    /// Of a directory itself, exclusively.
+    pub fn directory(dir: &Dir) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let own = openat(dir, ".", flags, Mode::empty())
+            .map_err(|e| Error::system("open", dir.path().display(), e))?;
+        Self::wait(own.into(), FlockOperation::LockExclusive)
+            .map_err(|e| Error::system("flock", dir.path().display(), e))
+    }
+
     fn take(dir: &Dir, name: &OsStr, operation: FlockOperation) -> Result<Self> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(dir, name, flags, Mode::RUSR | Mode::WUSR).map_err(Error::at(
@@ -45,11 +54,14 @@ impl Lock {
             dir.path(),
             name,
         ))?;
+        Self::wait(file.into(), operation).map_err(Error::at("flock", dir.path(), name))
+    }
+
+    fn wait(file: File, operation: FlockOperation) -> Result<Self, Errno> {
         loop {
             match flock(&file, operation) {
-                Ok(()) => return Ok(Self(file.into())),
                 Err(Errno::INTR) => {}
-                Err(e) => return Err(Error::at("flock", dir.path(), name)(e)),
+                other => return other.map(|()| Self(file)),
             }
         }
     }

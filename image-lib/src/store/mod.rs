@@ -21,7 +21,7 @@ pub use layers::{NewLayer, UnpackedLayer};
 use crate::dir::Dir;
 use crate::error::{Error, Result};
 use crate::layer;
-use lock::Lock;
+pub(crate) use lock::Lock;
 use owner::Owner;
 
 /// The layout's own version file, as the image specification wants it.
@@ -102,6 +102,10 @@ impl Store {
             flavor: self.owner.flavor,
             squash: self.owner.squash,
         }
+    }
+
+    pub(crate) fn tmp(&self) -> &Dir {
+        &self.tmp
     }
 
     pub(crate) fn containers(&self) -> &Dir {
