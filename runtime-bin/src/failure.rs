@@ -82,6 +82,15 @@ pub enum Failure {
     Exec(Box<Self>),
 }
 
+impl From<teu_foreground::Error> for Failure {
+    fn from(error: teu_foreground::Error) -> Self {
+        match error {
+            teu_foreground::Error::System { action, errno } => Self::System { action, errno },
+            teu_foreground::Error::Library(error) => Self::Library(error),
+        }
+    }
+}
+
 impl Failure {
     /// An input or output error about a file.
     pub fn file(action: &'static str, path: &Path, error: &io::Error) -> Self {

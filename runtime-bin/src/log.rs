@@ -69,6 +69,16 @@ impl Log {
     }
 }
 
+impl teu_foreground::Log for Log {
+    fn debug(&self, message: fmt::Arguments<'_>) {
+        self.debug(message);
+    }
+
+    fn warn(&self, message: &dyn fmt::Display) {
+        self.warn(&message);
+    }
+}
+
 fn open_append(path: &Path) -> Result<File, Failure> {
     File::options()
         .append(true)

@@ -4,13 +4,11 @@
 //! print. What a container is and how it starts is libteu's business alone.
 
 mod cli;
-mod console;
 mod failure;
 mod features;
 mod log;
 mod notify;
 mod output;
-mod signal;
 mod spec;
 mod verb;
 

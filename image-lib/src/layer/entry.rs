@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Read};
 use tar::{EntryType, Header};
 
 use super::limits::MAX_EXTENDED;
-use super::pax::{self, Extended, invalid};
+use super::pax::{self, Attributes, Extended, invalid};
 use super::sparse::{self, Piece};
 
 const BLOCK: u64 = 512;
@@ -24,7 +24,7 @@ pub struct Entry {
     pub gid: u32,
     /// Seconds and nanoseconds.
     pub mtime: (i64, u32),
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Attributes,
 }
 
 /// What it is.

@@ -28,6 +28,7 @@ pub(crate) use entry::{Entries, Kind as EntryKind};
 pub use limits::Limits;
 pub(crate) use names::{Inside, shown};
 pub(crate) use pack::{Node, Packer};
+pub(crate) use pax::Attributes;
 pub(crate) use tree::{Tree, by_descriptor, is_whiteout};
 pub use unpack::{Options, Skipped, Unpacked, unpack};
 pub(crate) use whiteout::{Flavor, is_overlay_attribute};

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, Stat, major, minor, openat, readlinkat};
 use tar::{EntryType, Header};
 
-use super::pax;
+use super::pax::{self, Attributes};
 use super::whiteout;
 use crate::dir::Dir;
 
-const BLOCK: u64 = 512;
+const BLOCK: usize = 512;
 /// The largest number that a header's eight bytes can say in octal, and in twelve.
 const MAX_ID: u64 = 0o7_777_777;
 const MAX_SIZE: u64 = 0o77_777_777_777;
@@ -38,7 +38,7 @@ pub struct Node<'a> {
     /// and in the archive.
     pub path: &'a Path,
     pub stat: &'a Stat,
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Attributes,
 }
 
 impl<W: Write> Packer<W> {
@@ -49,7 +49,7 @@ impl<W: Write> Packer<W> {
 
     /// Ends the archive.
     pub fn finish(mut self) -> io::Result<W> {
-        self.sink.write_all(&[0; 2 * BLOCK as usize])?;
+        self.sink.write_all(&[0; 2 * BLOCK])?;
         Ok(self.sink)
     }
 
@@ -184,8 +184,8 @@ impl<W: Write> Packer<W> {
     }
 
     fn pad(&mut self, size: u64) -> io::Result<()> {
-        let zeros = [0; BLOCK as usize];
-        let padding = size.next_multiple_of(BLOCK) - size;
+        let zeros = [0; BLOCK];
+        let padding = size.next_multiple_of(BLOCK as u64) - size;
         self.sink.write_all(zeros.get(..usize::try_from(padding).unwrap_or(0)).unwrap_or_default())
     }
 }

@@ -4,6 +4,9 @@
 
 use std::io;
 
+/// Extended attributes of a file: names and values.
+pub type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What an extended header says about the entry that follows.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Extended {
@@ -14,8 +17,7 @@ pub struct Extended {
     pub gid: Option<u64>,
     /// Seconds and nanoseconds.
     pub mtime: Option<(i64, u32)>,
-    /// Extended attributes: name and value.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Attributes,
     /// `GNU.sparse.` records in their order, without that prefix.
     pub sparse: Vec<(Vec<u8>, Vec<u8>)>,
 }

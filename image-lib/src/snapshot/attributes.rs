@@ -11,10 +11,10 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::layer::{by_descriptor, is_overlay_attribute};
+use crate::layer::{Attributes, by_descriptor, is_overlay_attribute};
 
 /// All attributes of a name that are not overlayfs's own, sorted.
-pub fn read(parent: BorrowedFd<'_>, name: &OsStr) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+pub fn read(parent: BorrowedFd<'_>, name: &OsStr) -> Result<Attributes, Errno> {
     let path = by_descriptor(parent, name);
     let mut names = sized(|buffer| llistxattr(&path, buffer))?;
     if names.last() == Some(&0) {

@@ -72,5 +72,5 @@ pub fn is_mounted(path: &Path) -> bool {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let fd = rustix::fs::open(path, flags, Mode::empty());
     let stat = fd.and_then(|fd| rustix::fs::fstatfs(&fd));
-    stat.is_ok_and(|stat| i64::from(stat.f_type) == OVERLAYFS_SUPER_MAGIC)
+    stat.is_ok_and(|stat| stat.f_type == OVERLAYFS_SUPER_MAGIC)
 }

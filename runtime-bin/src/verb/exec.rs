@@ -4,13 +4,12 @@ use std::path::Path;
 
 use libteu::{ContainerId, ExecOptions};
 use oci_spec::runtime::Process;
+use teu_foreground::{Console, Forwarder};
 
 use crate::cli::cgroup::sub_cgroups;
 use crate::cli::exec::Exec;
 use crate::cli::non_empty;
-use crate::console::Console;
 use crate::failure::Failure;
-use crate::signal::Forwarder;
 use crate::verb::Context;
 use crate::verb::setup::{console, foreground};
 
@@ -27,8 +26,8 @@ pub fn run(args: &Exec, context: &Context<'_>) -> Result<u8, Failure> {
     let forwarder = Forwarder::new()?;
     let mut process = container.exec(options)?;
     let console = process.take_console().map(Console::new).transpose();
-    let status = console.and_then(|console| forwarder.wait(&process, console, context.log));
-    status.inspect_err(|_| {
+    let status = console.and_then(|console| forwarder.wait(&process, console, &**context.log));
+    status.map_err(Failure::from).inspect_err(|_| {
         let _ = process.kill(libteu::Signal::KILL);
     })
 }

@@ -1,12 +1,11 @@
 //! `teu run`.
 
 use libteu::{Container, Process};
+use teu_foreground::{Console, Forwarder};
 
 use crate::cli::run::Run;
-use crate::console::Console;
 use crate::failure::Failure;
 use crate::notify::{self, Forwarding};
-use crate::signal::{self, Forwarder};
 use crate::verb::{Context, setup};
 
 /// Creates and starts the container. In the foreground, stays until its process has ended.
@@ -21,16 +20,16 @@ pub fn run(args: &Run, context: &Context<'_>) -> Result<u8, Failure> {
     }
     options.console = setup::foreground(options.console)?;
     if !args.no_subreaper {
-        signal::adopt_orphans()?;
+        teu_foreground::adopt_orphans()?;
     }
     let forwarder = Forwarder::new()?;
     let (container, mut process) = runtime.run(id, &bundle, options)?;
     let readiness = process.take_readiness()?;
     let forwarding = readiness.map(|readiness| Forwarding::start(readiness, context.log));
     let console = process.take_console().map(Console::new).transpose();
-    let status = console.and_then(|console| forwarder.wait(&process, console, context.log));
+    let status = console.and_then(|console| forwarder.wait(&process, console, &**context.log));
     forwarding.into_iter().for_each(Forwarding::finish);
-    finish(args, context, &container, &process, status)
+    finish(args, context, &container, &process, status.map_err(Failure::from))
 }
 
 /// Deletes the container, whose process is killed if it cannot be waited for.

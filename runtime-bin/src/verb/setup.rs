@@ -32,7 +32,7 @@ pub fn console(socket: &OsString) -> Console {
 /// In the foreground a terminal is teu's own affair; the words are runc's.
 pub fn foreground(console: Console) -> Result<Console, Failure> {
     match console {
-        Console::None => Ok(Console::Keep { size: crate::console::Console::size }),
+        Console::None => Ok(Console::Keep { size: teu_foreground::Console::size }),
         _ => Err(Failure::ConsoleSocket),
     }
 }

@@ -14,7 +14,7 @@ use rustix::termios::{
     OptionalActions, OutputModes, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
-use crate::failure::Failure;
+use crate::Error;
 
 /// So much a pipe that poll(2) calls writable takes without blocking (PIPE_BUF).
 const CHUNK: usize = 4096;
@@ -42,7 +42,7 @@ impl Host {
 
     /// Every key goes to the container's terminal, which echoes and edits. Output is still processed
     /// here: the container's terminal leaves line feeds as they are.
-    fn make_raw(terminal: OwnedFd) -> Result<Self, Failure> {
+    fn make_raw(terminal: OwnedFd) -> Result<Self, Error> {
         let before = tcgetattr(&terminal).map_err(failed("tcgetattr"))?;
         let mut raw = before.clone();
         raw.make_raw();
@@ -58,8 +58,8 @@ impl Drop for Host {
     }
 }
 
-fn failed(action: &'static str) -> impl Fn(rustix::io::Errno) -> Failure {
-    move |e| Failure::System { action, errno: Errno::from_raw(e.raw_os_error()) }
+fn failed(action: &'static str) -> impl Fn(rustix::io::Errno) -> Error {
+    move |e| Error::System { action, errno: Errno::from_raw(e.raw_os_error()) }
 }
 
 /// Bytes on their way from one descriptor to another.
@@ -122,7 +122,7 @@ pub struct Console {
 
 impl Console {
     /// Takes over the master end of a process's terminal.
-    pub fn new(master: OwnedFd) -> Result<Self, Failure> {
+    pub fn new(master: OwnedFd) -> Result<Self, Error> {
         let host = Host::find().map(Host::make_raw).transpose()?;
         Ok(Self { master, host, input: Pipe::default(), output: Pipe::default() })
     }

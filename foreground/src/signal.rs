@@ -12,9 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 
-use crate::console::Console;
-use crate::failure::Failure;
-use crate::log::Log;
+use crate::{Console, Error, Log};
 
 /// Signals that stay with teu: a fault in teu is not the container's, and SIGPIPE, which is
 /// ignored, would pile up with every write that nobody reads.
@@ -53,8 +51,8 @@ impl Target for Process {
 }
 
 /// Processes that the container's process leaves behind become children of teu, not of init.
-pub fn adopt_orphans() -> Result<(), Failure> {
-    prctl::set_child_subreaper(true).map_err(Failure::system("prctl(PR_SET_CHILD_SUBREAPER)"))
+pub fn adopt_orphans() -> Result<(), Error> {
+    prctl::set_child_subreaper(true).map_err(Error::system("prctl(PR_SET_CHILD_SUBREAPER)"))
 }
 
 /// Holds back all signals from its making on, so that none is lost while a container starts.
@@ -65,13 +63,13 @@ pub struct Forwarder {
 impl Forwarder {
     /// Blocks what is to be forwarded. The container's process must not inherit that: the library
     /// starts it with an empty mask.
-    pub fn new() -> Result<Self, Failure> {
+    pub fn new() -> Result<Self, Error> {
         let mut mask = SigSet::all();
         NOT_TAKEN.into_iter().for_each(|signal| mask.remove(signal));
-        mask.thread_block().map_err(Failure::system("block signals"))?;
+        mask.thread_block().map_err(Error::system("block signals"))?;
         SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .map(|signals| Self { signals })
-            .map_err(Failure::system("signalfd"))
+            .map_err(Error::system("signalfd"))
     }
 
     /// Forwards signals, and what goes through its terminal, until the process has ended; reaps it
@@ -80,8 +78,8 @@ impl Forwarder {
         &self,
         process: &impl Target,
         mut console: Option<Console>,
-        log: &Log,
-    ) -> Result<u8, Failure> {
+        log: &dyn Log,
+    ) -> Result<u8, Error> {
         loop {
             let woken = self.sleep(Some(process.as_fd()), console.as_mut(), PollTimeout::NONE)?;
             if woken == Woken::ProcessEnded {
@@ -99,7 +97,7 @@ impl Forwarder {
 
     /// What the process had printed when it ended. Others may still hold the terminal: they are not
     /// waited for. A reader who does not read is, until a signal says to go.
-    fn flush(&self, mut console: Console) -> Result<(), Failure> {
+    fn flush(&self, mut console: Console) -> Result<(), Error> {
         loop {
             let waiting = console.is_waiting();
             let patience = if waiting { PollTimeout::NONE } else { PollTimeout::ZERO };
@@ -117,7 +115,7 @@ impl Forwarder {
         process: Option<BorrowedFd<'_>>,
         console: Option<&mut Console>,
         patience: PollTimeout,
-    ) -> Result<Woken, Failure> {
+    ) -> Result<Woken, Error> {
         let nothing = (self.signals.as_fd(), PollFlags::empty());
         let process = process.map_or(nothing, |process| (process, PollFlags::POLLIN));
         let [master, input, output] = console.as_ref().map_or([nothing; 3], |c| c.watched());
@@ -132,8 +130,8 @@ impl Forwarder {
     }
 
     /// The number of the next signal that waits.
-    fn next(&self) -> Result<Option<u32>, Failure> {
-        let info = self.signals.read_signal().map_err(Failure::system("read signalfd"))?;
+    fn next(&self) -> Result<Option<u32>, Error> {
+        let info = self.signals.read_signal().map_err(Error::system("read signalfd"))?;
         Ok(info.map(|info| info.ssi_signo))
     }
 }
@@ -150,7 +148,7 @@ enum Woken {
 fn ready<const N: usize>(
     watched: [(BorrowedFd<'_>, PollFlags); N],
     patience: PollTimeout,
-) -> Result<Option<[PollFlags; N]>, Failure> {
+) -> Result<Option<[PollFlags; N]>, Error> {
     let mut fds = Vec::with_capacity(N);
     fds.extend(
         watched
@@ -161,7 +159,7 @@ fn ready<const N: usize>(
     match poll(&mut fds, patience) {
         Ok(0) => return Ok(None),
         Ok(_) | Err(Errno::EINTR) => {}
-        Err(errno) => return Err(Failure::System { action: "poll", errno }),
+        Err(errno) => return Err(Error::System { action: "poll", errno }),
     }
     let mut events = fds.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
     let mut of = |flags: PollFlags| if flags.is_empty() { None } else { events.next() };
@@ -178,7 +176,7 @@ fn ends(signal: Signal) -> bool {
     matches!(signal, SIGHUP | SIGINT | SIGQUIT | SIGTERM)
 }
 
-fn handle(number: u32, process: &impl Target, console: Option<&Console>, log: &Log) {
+fn handle(number: u32, process: &impl Target, console: Option<&Console>, log: &dyn Log) {
     match named(number) {
         Some(Signal::SIGCHLD) => reap_orphans(process.pid()),
         // The kernel tells the container's processes itself. Without a terminal there is no size.
@@ -219,6 +217,13 @@ mod tests {
 
     use super::*;
 
+    struct Silent;
+
+    impl Log for Silent {
+        fn debug(&self, _: std::fmt::Arguments<'_>) {}
+        fn warn(&self, _: &dyn std::fmt::Display) {}
+    }
+
     /// Ends with status 7 when it gets SIGTERM: its descriptor is a pipe, closed at that moment.
     struct Fake {
         end: PipeReader,
@@ -258,12 +263,12 @@ mod tests {
         }
         let (end, alive) = pipe().unwrap();
         let fake = Fake { end, alive: RefCell::new(Some(alive)), seen: RefCell::default() };
-        assert_eq!(forwarder.wait(&fake, None, &Log::default()).unwrap(), 7);
+        assert_eq!(forwarder.wait(&fake, None, &Silent).unwrap(), 7);
         assert_eq!(*fake.seen.borrow(), [Signal::SIGHUP, Signal::SIGTERM]);
     }
 
     #[test]
-    fn faults_and_broken_pipes_stay_with_teu() {
+    fn faults_and_broken_pipes_stay_with_the_program() {
         let _forwarder = Forwarder::new().unwrap();
         let blocked = SigSet::thread_get_mask().unwrap();
         assert!(blocked.contains(Signal::SIGINT) && blocked.contains(Signal::SIGCHLD));
