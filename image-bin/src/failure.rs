@@ -1,0 +1,70 @@
+//! Why teu-image ends without having done what was asked. Printed once, in `main`.
+
+use std::io;
+
+use nix::errno::Errno;
+
+/// Wrong use of the command line, as clap has it.
+pub const USAGE: u8 = 2;
+/// What `docker run` exits with if docker itself fails, the command cannot be executed, or is not there.
+const RUN_FAILED: u8 = 125;
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+
+/// Everything that can go wrong outside a container's own process.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The value of a flag or argument makes no sense.
+    #[error("{0}")]
+    Argument(String),
+
+    /// The library's answer.
+    #[error(transparent)]
+    Image(#[from] libteu_image::Error),
+
+    /// The container does not start.
+    #[error(transparent)]
+    Run(#[from] libteu::Error),
+
+    /// Its terminal or signals cannot be passed on.
+    #[error(transparent)]
+    Foreground(#[from] teu_foreground::Error),
+
+    /// A file named on the command line, or a system call of ours.
+    #[error("{what}: {error}")]
+    Io {
+        /// The call and its object.
+        what: String,
+        /// The kernel's answer.
+        error: io::Error,
+    },
+
+    /// Standard output cannot be written to.
+    #[error("write standard output: {0}")]
+    Output(io::Error),
+}
+
+impl Failure {
+    /// For `map_err`.
+    pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::Io { what: what.into(), error }
+    }
+
+    /// What to exit with.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Run(error) => match error.errno() {
+                Some(Errno::ENOENT) => NOT_FOUND,
+                Some(Errno::EACCES) => NOT_EXECUTABLE,
+                _ => RUN_FAILED,
+            },
+            Self::Foreground(_) => RUN_FAILED,
+            _ => 1,
+        }
+    }
+
+    /// Whoever read standard output has seen enough.
+    pub fn is_reader_gone(&self) -> bool {
+        matches!(self, Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

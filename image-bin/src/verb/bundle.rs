@@ -1,0 +1,62 @@
+//! `teu-image bundle`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use libteu_image::{Kind, RootFs};
+
+use super::options::Flags;
+use super::{Context, generated_name};
+use crate::failure::Failure;
+use crate::output;
+
+/// make a bundle of an image, for `teu run -b`
+#[derive(Debug, Args)]
+pub struct Bundle {
+    #[command(flatten)]
+    flags: Flags,
+
+    /// Name of the container in the store
+    #[arg(long, value_name = "name")]
+    name: Option<String>,
+
+    /// Copy the files rather than mount overlayfs over them
+    #[arg(long)]
+    copy: bool,
+
+    /// Give it a terminal
+    #[arg(short, long)]
+    tty: bool,
+
+    /// Image, by name or id
+    #[arg(value_name = "image")]
+    image: String,
+
+    /// Directory to be made
+    #[arg(value_name = "bundle")]
+    bundle: PathBuf,
+
+    /// Command and arguments [default: the image's]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "command")]
+    command: Vec<String>,
+}
+
+/// Makes the directory; `teu-image rm DIRECTORY` takes it away again.
+pub fn run(args: Bundle, context: &Context) -> Result<(), Failure> {
+    let name = args.name.map_or_else(generated_name, Ok)?;
+    let options = args.flags.options(args.command, args.tty)?;
+    let store = context.open()?;
+    let image = store.image(&args.image)?;
+    let rootfs = args.bundle.join("rootfs");
+    std::fs::create_dir_all(&rootfs).map_err(Failure::io(format!("mkdir {}", rootfs.display())))?;
+    let place = RootFs { at: Some(rootfs), copy: args.copy };
+    let container = store.create_container(&image, &name, &place)?;
+    if let Err(e) = container.write_bundle(&args.bundle, &options) {
+        container.remove()?;
+        return Err(e.into());
+    }
+    if container.record().kind == Kind::Copy && !args.copy {
+        output::complain(&"overlayfs cannot be used here: the files were copied");
+    }
+    output::line(name)
+}

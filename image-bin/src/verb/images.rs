@@ -1,0 +1,115 @@
+//! `teu-image images`.
+
+use clap::Args;
+use libteu_image::{Entry, Image};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::failure::Failure;
+use crate::output;
+use crate::size::human;
+
+/// list images
+#[derive(Debug, Args)]
+#[command(visible_alias = "ls")]
+pub struct Images {
+    /// Only ids
+    #[arg(short, long)]
+    quiet: bool,
+
+    /// Digests of the manifests, too
+    #[arg(long)]
+    digests: bool,
+
+    /// table, or json: one document
+    #[arg(long, value_name = "format", default_value = "table", value_parser = ["table", "json"])]
+    format: String,
+}
+
+struct Row {
+    entry: Entry,
+    image: Image,
+}
+
+/// In the order of the index.
+pub fn run(args: &Images, context: &Context) -> Result<(), Failure> {
+    let store = context.open()?;
+    let mut rows = Vec::new();
+    for entry in store.entries()? {
+        // What is no container image is kept, but is none of ours.
+        match store.read_image(&entry.descriptor) {
+            Ok(image) => rows.push(Row { entry, image }),
+            Err(e) => output::complain(&e),
+        }
+    }
+    if args.format == "json" {
+        return output::json(&rows.iter().map(Row::json).collect());
+    }
+    if args.quiet {
+        return rows.iter().try_for_each(|row| output::line(row.id()));
+    }
+    if args.digests {
+        let cells: Vec<_> = rows.iter().map(Row::cells_with_digest).collect();
+        return output::table(
+            ["REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE"],
+            &cells,
+        );
+    }
+    let cells: Vec<_> = rows.iter().map(Row::cells).collect();
+    output::table(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"], &cells)
+}
+
+const NONE: &str = "<none>";
+
+impl Row {
+    fn id(&self) -> String {
+        short(self.image.id().digest())
+    }
+
+    fn name(&self) -> [String; 2] {
+        match &self.entry.reference {
+            Some(name) => [name.familiar_repository(), name.tag().unwrap_or(NONE).to_owned()],
+            None => [NONE.to_owned(), NONE.to_owned()],
+        }
+    }
+
+    fn cells(&self) -> [String; 5] {
+        let [repository, tag] = self.name();
+        [repository, tag, self.id(), created(&self.image), human(size(&self.image))]
+    }
+
+    fn cells_with_digest(&self) -> [String; 6] {
+        let [repository, tag, id, created, size] = self.cells();
+        [repository, tag, self.image.descriptor.digest().to_string(), id, created, size]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "Name": self.entry.reference.as_ref().map(ToString::to_string),
+            "Id": self.image.id(),
+            "Digest": self.image.descriptor.digest(),
+            "Created": self.image.config.created(),
+            "Size": size(&self.image),
+            "Platform": format!("{}/{}", self.image.config.os(), self.image.config.architecture()),
+        })
+    }
+}
+
+/// The first twelve digits, as docker shows ids.
+pub fn short(digest: &str) -> String {
+    digest.chars().take(12).collect()
+}
+
+/// What the image takes as it is transferred: blobs.
+fn size(image: &Image) -> u64 {
+    let layers: u64 = image.manifest.layers().iter().map(|layer| layer.size()).sum();
+    layers + image.manifest.config().size() + image.descriptor.size()
+}
+
+/// `2026-01-02 03:04:05`.
+fn created(image: &Image) -> String {
+    match image.config.created() {
+        Some(time) => time.chars().take(19).collect::<String>().replace('T', " "),
+        None => "-".to_owned(),
+    }
+}
