@@ -20,6 +20,8 @@ pub(crate) struct HostFacts {
     pub egid: u32,
     /// The caller is in a user namespace other than the initial one.
     pub in_user_namespace: bool,
+    /// setgroups(2) is denied in that namespace, and in all that are made in it (user_namespaces(7)).
+    pub setgroups_denied: bool,
     /// Cgroup permission errors are tolerated where runc tolerates them.
     pub rootless: bool,
     /// /proc/kcore exists, hence so does /dev/core.
@@ -57,6 +59,11 @@ fn has_own_systemd() -> bool {
     stat("/run/systemd/system").is_ok_and(|s| s.st_uid == 0)
 }
 
+/// By the one who mapped itself without privilege.
+fn setgroups_denied() -> bool {
+    fdio::read(Path::new("/proc/thread-self/setgroups")).is_ok_and(|text| text.starts_with(b"deny"))
+}
+
 impl HostFacts {
     /// Looks. `rootless`: what the user said, if anything; `systemd`: it makes the cgroups.
     pub fn probe(rootless: Option<bool>, systemd: bool) -> Self {
@@ -67,6 +74,7 @@ impl HostFacts {
             euid,
             egid: getegid().as_raw(),
             in_user_namespace,
+            setgroups_denied: in_user_namespace && setgroups_denied(),
             rootless: rootless.unwrap_or_else(|| {
                 euid != 0 || (in_user_namespace && !(systemd && has_own_systemd()))
             }),

@@ -102,7 +102,11 @@ pub(super) enum Setgroups {
 impl Setgroups {
     /// Where nothing more is known than who runs the runtime.
     pub fn of(host: &HostFacts) -> Self {
-        if host.privileged() { Self::Allowed } else { Self::Unknown }
+        match host.privileged() {
+            _ if host.setgroups_denied => Self::Denied,
+            true => Self::Allowed,
+            false => Self::Unknown,
+        }
     }
 
     /// For a new container.

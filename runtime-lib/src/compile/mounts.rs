@@ -48,7 +48,8 @@ pub(super) enum What<'a> {
     Bind,
     /// The host's sysfs: a new one is refused to a user namespace that does not own the network.
     HostSysfs,
-    /// v2 without a cgroup namespace: a user namespace may not mount it (runc issue 2158).
+    /// v2 without a cgroup namespace: a user namespace may not mount it (runc issue 2158), be it the container's
+    /// or the runtime's own, in which rootless podman starts it.
     HostCgroup2,
     /// v1 and hybrid: a tmpfs with one directory for each hierarchy.
     CgroupV1,
@@ -141,6 +142,7 @@ impl<'a> Entry<'a> {
 impl<'a> What<'a> {
     fn of(c: &Compiler<'a>, index: usize, mount: &'a Mount, options: &MountOptions) -> Self {
         let user = c.namespaces.has(CLONE_NEWUSER);
+        let inside = user || c.request.host.in_user_namespace;
         if options.remount {
             return Self::Remount;
         }
@@ -150,7 +152,7 @@ impl<'a> What<'a> {
         }
         match mount.typ().as_deref().unwrap_or_default() {
             "cgroup" | "cgroup2" if !c.request.cgroup.hierarchies.is_empty() => Self::CgroupV1,
-            "cgroup" | "cgroup2" if user && !c.namespaces.has(CLONE_NEWCGROUP) => Self::HostCgroup2,
+            "cgroup" | "cgroup2" if inside && !c.namespaces.has(CLONE_NEWCGROUP) => Self::HostCgroup2,
             "cgroup" => Self::Filesystem("cgroup2"),
             "sysfs" if user && !c.namespaces.has(CLONE_NEWNET) => Self::HostSysfs,
             typ => Self::Filesystem(typ),

@@ -24,14 +24,16 @@ fn spec(path: &Path) -> Spec {
     parse(&fs::read(path).unwrap(), path).unwrap()
 }
 
-/// Host by name: `NAME@user.json` is compiled for an ordinary user, `NAME@v2.json` for cgroup v2.
+/// Host by name: `NAME@user.json` is compiled for an ordinary user, `NAME@nested.json` for one who has mapped
+/// itself to root, `NAME@v2.json` for cgroup v2.
 fn host(name: &str) -> HostFacts {
-    let user = name.ends_with("@user");
+    let (user, nested) = (name.ends_with("@user"), name.ends_with("@nested"));
     HostFacts {
         euid: if user { 1000 } else { 0 },
         egid: if user { 1000 } else { 0 },
-        in_user_namespace: false,
-        rootless: user,
+        in_user_namespace: nested,
+        setgroups_denied: nested,
+        rootless: user || nested,
         kcore: true,
         lsm: Lsm { apparmor: true, selinux: true },
     }
@@ -48,7 +50,7 @@ fn cgroups(name: &str) -> CgroupShape {
             ..CgroupShape::default()
         };
     }
-    if name.ends_with("@user") {
+    if name.ends_with("@user") || name.ends_with("@nested") {
         return CgroupShape::default();
     }
     let hierarchy = |name: &str, option: &str| Hierarchy {
