@@ -99,6 +99,11 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Crun],
         "takes a name in lower case for an unknown one: it sends signal 0",
     ),
+    differ(
+        "cgroup-manager",
+        &[Runc],
+        "has no --cgroup-manager, crun's flag for podman's --cgroups=disabled",
+    ),
     differ("list-columns", &[Crun], "has a NAME and a PATH column"),
     differ("run-keep", &[Crun], "has no `run --keep` in this version"),
     differ("features", &[Crun], "has no `features` in this version"),

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bundles;
 mod caps;
+mod cgroup_manager;
 mod clocks;
 mod concurrency;
 mod devices;

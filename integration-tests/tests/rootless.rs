@@ -74,6 +74,24 @@ fn without_a_user_namespace_an_ordinary_user_is_refused() {
     b.run().fails();
 }
 
+/// As rootless podman starts it: root of a user namespace that its caller has made, in which setgroups(2) is denied,
+/// with a config that asks for none.
+#[test]
+fn a_runtime_that_is_in_a_user_namespace_shows_the_hosts_cgroups() {
+    require!("userns");
+    let mut b = Bundle::rootless();
+    b.without_namespace("user").remove("/linux/uidMappings").remove("/linux/gidMappings");
+    let options = ["rprivate", "nosuid", "noexec", "nodev", "relatime", "ro"];
+    b.mount("/sys/fs/cgroup", "cgroup", "cgroup", &options);
+    let run = b.run_cmd(&[]).wrapped(["unshare", "--user", "--map-root-user"]).run();
+    let r = run.ok().json();
+    assert_eq!(r["uid_map"], json!([[0, ordinary_user(), 1]]));
+    assert_eq!(r["setgroups"], "deny");
+    let shown = r["mounts"].as_array().unwrap().iter().any(|m| m["mountpoint"] == "/sys/fs/cgroup");
+    assert!(shown, "{}", r["mounts"]);
+    b.assert_clean();
+}
+
 #[test]
 fn an_ordinary_user_cannot_map_other_ids() {
     require!("userns");

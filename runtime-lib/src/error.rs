@@ -51,7 +51,7 @@ pub enum Error {
         hint: Option<Cow<'static, str>>,
     },
 
-    /// systemd refused something, or did not answer in time (`RuntimeOptions::systemd_cgroup`).
+    /// systemd refused something, or did not answer in time ([`CgroupManager::Systemd`](crate::CgroupManager)).
     #[error("systemd: {step} {object}: {problem}")]
     Manager {
         /// The D-Bus method, or what is done for the connection.

@@ -107,8 +107,9 @@ pub use cgroup::stats;
 pub use error::{Error, ErrorKind, Result};
 pub use id::ContainerId;
 pub use lifecycle::{
-    CacheShares, Console, Container, CreateOptions, ExecOptions, KillTarget, OomEvent, OomEvents,
-    Process, Readiness, Runtime, RuntimeOptions, Stdio, SubCgroup, Warn, WindowSize,
+    CacheShares, CgroupManager, Console, Container, CreateOptions, ExecOptions, KillTarget,
+    OomEvent, OomEvents, Process, Readiness, Runtime, RuntimeOptions, Stdio, SubCgroup, Warn,
+    WindowSize,
 };
 pub use resctrl::{CacheOccupancy, IntelRdt, L3CacheInfo, MemoryBandwidth, MemoryBandwidthInfo};
 pub use signal::Signal;

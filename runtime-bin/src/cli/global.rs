@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use clap::{Args, ValueHint};
+use libteu::CgroupManager;
 
 use crate::cli::words::truth;
 
@@ -22,6 +23,13 @@ pub struct Global {
     #[arg(long)]
     pub systemd_cgroup: bool,
 
+    /// The same choice in crun's words: cgroupfs, systemd, or disabled for no cgroup at all
+    #[arg(
+        long, value_name = "manager", conflicts_with = "systemd_cgroup",
+        value_parser = parse_cgroup_manager
+    )]
+    pub cgroup_manager: Option<CgroupManager>,
+
     /// Tolerate missing permissions on cgroups: auto, true or false
     #[arg(long, value_name = "when", default_value = "auto", value_parser = Rootless::parse)]
     pub rootless: Rootless,
@@ -29,6 +37,26 @@ pub struct Global {
     /// Accepted for old callers and ignored
     #[arg(long, value_name = "path", hide = true)]
     pub criu: Option<OsString>,
+}
+
+impl Global {
+    /// Who manages cgroups, by either flag.
+    pub fn cgroup_manager(&self) -> CgroupManager {
+        match self.cgroup_manager {
+            Some(manager) => manager,
+            None if self.systemd_cgroup => CgroupManager::Systemd,
+            None => CgroupManager::Cgroupfs,
+        }
+    }
+}
+
+fn parse_cgroup_manager(text: &str) -> Result<CgroupManager, String> {
+    match text {
+        "cgroupfs" => Ok(CgroupManager::Cgroupfs),
+        "systemd" => Ok(CgroupManager::Systemd),
+        "disabled" => Ok(CgroupManager::Disabled),
+        _ => Err("must be cgroupfs, systemd or disabled".to_owned()),
+    }
 }
 
 /// The log's flags, apart because they matter even when the rest cannot be parsed.

@@ -13,11 +13,12 @@ const MISSING: [(&str, &str); 2] =
     [("checkpoint", "teu has no checkpoints yet"), ("restore", "teu has no checkpoints yet")];
 
 /// What teu has and runc has not, and why.
-const ADDED: [(&str, &str); 5] = [
+const ADDED: [(&str, &str); 6] = [
     ("completion", "runc has one script, for bash, in its sources"),
     ("man", "runc has its pages in its sources"),
     ("plan", "shows what create would do"),
     ("seccomp", "explains profiles"),
+    ("teu --cgroup-manager", "crun's flag, which podman gives for --cgroups=disabled"),
     ("teu --criu", "a flag of runc before 1.2, which callers still give"),
 ];
 

@@ -1,5 +1,7 @@
 //! What the parser makes of command lines, runc's and engines' ones among them.
 
+use libteu::CgroupManager;
+
 use super::*;
 
 fn words(line: &str) -> Vec<OsString> {
@@ -247,5 +249,16 @@ fn the_last_of_a_repeated_flag_wins_and_empty_paths_are_none() {
 #[test]
 fn old_and_hidden_flags_are_taken() {
     assert!(global("teu --criu /usr/sbin/criu --rootless=true list").rootless.0 == Some(true));
-    assert!(global("teu --systemd-cgroup list").systemd_cgroup);
+    assert_eq!(global("teu --systemd-cgroup list").cgroup_manager(), CgroupManager::Systemd);
+}
+
+#[test]
+fn the_cgroup_manager_has_two_flags() {
+    assert_eq!(global("teu list").cgroup_manager(), CgroupManager::Cgroupfs);
+    let manager = |name| global(&format!("teu --cgroup-manager {name} list")).cgroup_manager();
+    assert_eq!(manager("cgroupfs"), CgroupManager::Cgroupfs);
+    assert_eq!(manager("systemd"), CgroupManager::Systemd);
+    assert_eq!(manager("disabled"), CgroupManager::Disabled);
+    assert!(message("teu --cgroup-manager none list").contains("cgroupfs, systemd or disabled"));
+    message("teu --cgroup-manager disabled --systemd-cgroup list");
 }

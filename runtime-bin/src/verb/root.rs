@@ -22,7 +22,7 @@ impl Context<'_> {
     pub fn runtime(&self) -> Result<Runtime, Failure> {
         let mut options = RuntimeOptions::default();
         options.rootless = self.global.rootless.0;
-        options.systemd_cgroup = self.global.systemd_cgroup;
+        options.cgroup_manager = self.global.cgroup_manager();
         let log = Arc::clone(self.log);
         options.warn = Some(Box::new(move |text| log.warn(&text)));
         let root = self

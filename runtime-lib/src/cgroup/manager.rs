@@ -52,8 +52,8 @@ impl Cgroup {
         if wanted.unit.is_some() {
             return Self::of_future_unit(wanted);
         }
-        let Paths { mode, v1, unified, best_effort, unit } = wanted;
-        let mut cgroup = Self::open(Paths { mode, best_effort, unit, ..Paths::default() });
+        let Paths { v1, unified, .. } = wanted;
+        let mut cgroup = Self::open(Paths { v1: Vec::new(), unified: None, ..wanted });
         match cgroup.make_all(v1, unified) {
             Ok(()) => Ok(cgroup),
             Err(e) => {

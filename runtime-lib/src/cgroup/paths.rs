@@ -38,6 +38,9 @@ pub(crate) struct Paths {
     /// Rootless without a `cgroupsPath`: what permissions forbid is left out, as in runc.
     #[serde(default)]
     pub(crate) best_effort: bool,
+    /// The container was to have no cgroup.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) disabled: bool,
     /// systemd makes and removes the cgroup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unit: Option<Unit>,
@@ -90,7 +93,7 @@ impl Paths {
             },
             None => None,
         };
-        let paths = Self { mode: layout.mode, v1, unified, best_effort, unit: None };
+        let paths = Self { mode: layout.mode, v1, unified, best_effort, ..Self::default() };
         if paths.is_empty() && !best_effort {
             return Err(Error::unsupported(FIELD, "no cgroup hierarchy is mounted on this host"));
         }
@@ -103,7 +106,19 @@ impl Paths {
         let inner = Inner::parse(&Path::new("/").join(root).join(cgroup))?;
         let v1 = layout.v1.iter().filter_map(|hierarchy| inner.place(hierarchy)).collect();
         let unified = layout.unified.as_ref().and_then(|hierarchy| inner.place(hierarchy));
-        Ok(Self { mode: layout.mode, v1, unified, best_effort: false, unit: Some(unit) })
+        Ok(Self { mode: layout.mode, v1, unified, unit: Some(unit), ..Self::default() })
+    }
+
+    /// No directory at all: the container stays where its creator is.
+    pub(crate) fn none(layout: &Layout, cgroups_path: Option<&Path>) -> Result<Self> {
+        match cgroups_path {
+            Some(path) if !path.as_os_str().is_empty() => {
+                Err(refused(path, "the cgroup manager is disabled"))
+            }
+            _ => {
+                Ok(Self { mode: layout.mode, best_effort: true, disabled: true, ..Self::default() })
+            }
+        }
     }
 
     /// Whether the container is in no cgroup of its own.
@@ -277,6 +292,16 @@ mod tests {
         }
         let json = serde_json::to_string(&paths).unwrap();
         assert_eq!(serde_json::from_str::<Paths>(&json).unwrap(), paths);
+    }
+
+    #[test]
+    fn none_is_none_unless_a_path_is_asked_for() {
+        let none = Paths::none(&hybrid(), Some(Path::new(""))).unwrap();
+        assert!(none.is_empty() && none.disabled && Paths::none(&hybrid(), None).unwrap() == none);
+        let e = Paths::none(&hybrid(), Some(Path::new("/a"))).unwrap_err().to_string();
+        assert_eq!(e, "config.json: linux.cgroupsPath: /a: the cgroup manager is disabled");
+        let json = serde_json::to_string(&none).unwrap();
+        assert_eq!(serde_json::from_str::<Paths>(&json).unwrap(), none);
     }
 
     #[test]

@@ -152,7 +152,9 @@ impl<'a> What<'a> {
         }
         match mount.typ().as_deref().unwrap_or_default() {
             "cgroup" | "cgroup2" if !c.request.cgroup.hierarchies.is_empty() => Self::CgroupV1,
-            "cgroup" | "cgroup2" if inside && !c.namespaces.has(CLONE_NEWCGROUP) => Self::HostCgroup2,
+            "cgroup" | "cgroup2" if inside && !c.namespaces.has(CLONE_NEWCGROUP) => {
+                Self::HostCgroup2
+            }
             "cgroup" => Self::Filesystem("cgroup2"),
             "sysfs" if user && !c.namespaces.has(CLONE_NEWNET) => Self::HostSysfs,
             typ => Self::Filesystem(typ),

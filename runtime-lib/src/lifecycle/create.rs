@@ -359,11 +359,12 @@ fn compiled_filter(spec: &Spec) -> Result<Option<Filter>> {
 fn shape(layout: &Layout, cgroup: &Cgroup) -> CgroupShape {
     let paths = cgroup.paths();
     let hierarchies = layout.v1.iter().filter_map(|hierarchy| {
-        let place = paths.v1.iter().find(|place| place.mount == hierarchy.mount)?;
+        let place = paths.v1.iter().find(|place| place.mount == hierarchy.mount);
+        let own = if paths.disabled { hierarchy.own.as_ref() } else { None };
         Some(Hierarchy {
             name: hierarchy.mount.file_name()?.to_string_lossy().into_owned(),
             options: hierarchy.controllers.clone(),
-            path: place.dir.clone(),
+            path: place.map(|place| &place.dir).or(own)?.clone(),
         })
     });
     let start = paths

@@ -27,8 +27,8 @@ use std::sync::Arc;
 pub use events::{OomEvent, OomEvents};
 pub use notify::Readiness;
 pub use options::{
-    CacheShares, Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions, Stdio, SubCgroup,
-    Warn, WindowSize,
+    CacheShares, CgroupManager, Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions,
+    Stdio, SubCgroup, Warn, WindowSize,
 };
 pub use process::Process;
 
@@ -140,7 +140,8 @@ impl Runtime {
     }
 
     fn host(&self) -> HostFacts {
-        HostFacts::probe(self.options.rootless, self.options.systemd_cgroup)
+        let by_systemd = self.options.cgroup_manager == CgroupManager::Systemd;
+        HostFacts::probe(self.options.rootless, by_systemd)
     }
 
     /// With what a process of that container depends on.

@@ -14,10 +14,8 @@ pub struct RuntimeOptions {
     /// `None`: decide by the effective uid and the user namespace, as runc's `--rootless=auto`.
     /// `Some(true)`: cgroup permission errors are tolerated where runc tolerates them.
     pub rootless: Option<bool>,
-    /// systemd makes and removes cgroups (runc's `--systemd-cgroup`): `linux.cgroupsPath` is then
-    /// `slice:prefix:name`, and a container is a transient scope of the system's manager, or of the
-    /// user's if `rootless`. Later calls go by how the container was created.
-    pub systemd_cgroup: bool,
+    /// Who makes and removes cgroups. Later calls go by how the container was created.
+    pub cgroup_manager: CgroupManager,
     /// Where warnings go; without it they are dropped.
     pub warn: Option<Warn>,
 }
@@ -26,9 +24,25 @@ impl fmt::Debug for RuntimeOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RuntimeOptions")
             .field("rootless", &self.rootless)
-            .field("systemd_cgroup", &self.systemd_cgroup)
+            .field("cgroup_manager", &self.cgroup_manager)
             .finish_non_exhaustive()
     }
+}
+
+/// Who makes and removes the cgroups of containers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CgroupManager {
+    /// The runtime, in the cgroup filesystems.
+    #[default]
+    Cgroupfs,
+    /// systemd (runc's `--systemd-cgroup`): `linux.cgroupsPath` is then `slice:prefix:name`, and a container
+    /// is a transient scope of the system's manager, or of the user's if `rootless`.
+    Systemd,
+    /// Nobody (crun's `--cgroup-manager disabled`, podman's `--cgroups disabled`): a container stays in the
+    /// caller's cgroup. Device rules are not applied, which every engine writes; a config that wants other
+    /// limits or names a cgroup is refused.
+    Disabled,
 }
 
 /// Standard streams of a container process.

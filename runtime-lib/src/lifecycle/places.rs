@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Spec;
 
-use super::Runtime;
+use super::{CgroupManager, Runtime};
 use crate::cgroup::systemd::{Manager, Unit, require_booted};
 use crate::cgroup::{Layout, Mode, Paths};
 use crate::error::{Error, Result};
@@ -20,10 +20,10 @@ pub(super) fn places(
     host: &HostFacts,
 ) -> Result<Paths> {
     let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
-    if runtime.options.systemd_cgroup {
-        of_unit(layout, path, id, host.rootless)
-    } else {
-        Paths::resolve(layout, path, id, host.rootless)
+    match runtime.options.cgroup_manager {
+        CgroupManager::Cgroupfs => Paths::resolve(layout, path, id, host.rootless),
+        CgroupManager::Systemd => of_unit(layout, path, id, host.rootless),
+        CgroupManager::Disabled => Paths::none(layout, path),
     }
 }
 

@@ -30,6 +30,9 @@ type Hint = Cow<'static, str>;
 pub(super) fn no_cgroup(paths: &Paths, setting: &Setting) -> Error {
     let controller = &setting.controller;
     let reason = match (paths.mode, paths.best_effort) {
+        _ if paths.disabled => {
+            format!("cannot set {controller} limit: the cgroup manager is disabled")
+        }
         (Mode::V1, true) => {
             format!("cannot set {controller} limit: container could not join or create cgroup")
         }
