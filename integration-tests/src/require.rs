@@ -61,6 +61,12 @@ pub fn missing(need: &str) -> Option<String> {
         "docker" => {
             on_path("dockerd").or_else(|| missing("containerd")).or_else(|| on_path("docker"))
         }
+        "podman" => on_path("podman").or_else(|| on_path("conmon")),
+        "podman-network" => unless(
+            find("netavark").is_some()
+                || ["/usr/lib/podman/netavark", "/usr/lib/cni/bridge"].iter().any(|f| exists(f)),
+            "neither netavark nor CNI's plugins are there",
+        ),
         "containerd" => on_path("containerd").or_else(|| on_path("ctr")),
         "uidmap" => on_path("newuidmap").or_else(|| on_path("newgidmap")).or_else(missing_subids),
         "setcap" | "setfacl" | "setpriv" | "bash" | "zsh" | "fish" | "groff" => on_path(need),
@@ -151,7 +157,7 @@ pub fn missing(need: &str) -> Option<String> {
             let made = crate::Cmd::new("unshare").args(["-n", "sh", "-c", script]).run();
             unless(made.status == 0, "the kernel makes no veth pair")
         }),
-        "runc" | "crun" | "busybox" | "strace" | "ps" => on_path(need),
+        "runc" | "crun" | "busybox" | "strace" | "ps" | "buildah" | "catatonit" => on_path(need),
         _ => panic!("unknown need {need:?}"),
     }
 }

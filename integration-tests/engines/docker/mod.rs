@@ -1,10 +1,10 @@
 //! Docker: one daemon for all tests that do not need one of their own.
 
-use std::sync::OnceLock;
-
 use integration_tests::available;
 use integration_tests::engine::Docker;
 use libtest_mimic::Trial;
+
+use crate::Shared;
 
 /// Lists the tests of a module: functions that take the daemon.
 macro_rules! tests {
@@ -36,7 +36,7 @@ mod process;
 mod storage;
 mod terminal;
 
-static DAEMON: OnceLock<Docker> = OnceLock::new();
+static DAEMON: Shared<Docker> = Shared::new(|| Docker::start(&[]));
 
 pub fn tests() -> Vec<Trial> {
     let modules = [
@@ -57,7 +57,7 @@ pub fn tests() -> Vec<Trial> {
 
 /// Ends the daemon, if any test has started it; returns what is left over.
 pub fn finish() -> Vec<String> {
-    DAEMON.get().map(Docker::finish).unwrap_or_default()
+    DAEMON.end(Docker::finish)
 }
 
 fn alone(module: &str, name: &str, test: fn()) -> Trial {
@@ -75,7 +75,7 @@ fn available_here() -> bool {
 fn trial(module: &str, name: &str, test: fn(&Docker)) -> Trial {
     crate::trial(module, name, move || {
         if available_here() {
-            test(DAEMON.get_or_init(|| Docker::start(&[])));
+            test(&DAEMON.get());
         }
     })
 }

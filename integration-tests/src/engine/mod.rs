@@ -2,7 +2,9 @@
 
 pub mod docker;
 pub mod image;
+pub mod podman;
 pub mod sandbox;
 
 pub use docker::{Docker, Started};
+pub use podman::Podman;
 pub use sandbox::Sandbox;

@@ -10,10 +10,18 @@ use tempfile::TempDir;
 use crate::command::{Cmd, Running};
 use crate::leaks::{entries, processes};
 
-/// `/run` is the engine's own, so that its sockets and whatever a runtime leaves there can be told from the machine's.
+/// `/run` is the engine's own, so that its sockets and whatever a runtime leaves there can be told from the machine's;
+/// but systemd's part of it is.
 /// `/etc/docker` gets a key at dockerd's start.
 const SETUP: &str = "
+old=$(mktemp -d)
+mount --bind /run $old
 mount -t tmpfs tmpfs /run
+for own in systemd dbus; do
+	[ ! -d $old/$own ] || { mkdir /run/$own && mount --rbind $old/$own /run/$own; }
+done
+umount -l $old
+rmdir $old
 [ ! -d /etc/docker ] || mount -t tmpfs tmpfs /etc/docker
 ip link set lo up
 echo ready
@@ -136,7 +144,7 @@ impl Drop for Sandbox {
     }
 }
 
-fn below(dir: &Path, found: &mut Vec<PathBuf>) {
+pub(super) fn below(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|t| t.is_dir()) {
             found.push(entry.path());
