@@ -11,6 +11,8 @@ use crate::{copy, files, ids, mounts, process, terminal};
 pub struct Machine {
     /// The plan, copy on write: exec's pointer arrays are made in place.
     pub plan: &'static mut [u8],
+    /// For the time at which each step begins; empty if nobody wants to know.
+    times: &'static mut [u8],
     steps_at: usize,
     fds: [Fd; Slot::COUNT],
     /// What the kernel said about a failed mount, or other text for the report.
@@ -54,7 +56,7 @@ impl Detail {
 
 impl Machine {
     /// Checks the plan's head and takes over the prepared descriptors.
-    pub fn new(plan: &'static mut [u8]) -> Option<Self> {
+    pub fn new(plan: &'static mut [u8], times: &'static mut [u8]) -> Option<Self> {
         let word = |plan: &[u8], at: usize| -> Option<u32> {
             Some(u32::from_ne_bytes(plan.get(at..at.checked_add(4)?)?.try_into().ok()?))
         };
@@ -71,6 +73,7 @@ impl Machine {
         let steps_at = head(2)? as usize;
         Some(Self {
             plan,
+            times,
             steps_at,
             fds,
             detail: Detail { bytes: [0; Record::DETAIL], len: 0 },
@@ -94,12 +97,19 @@ impl Machine {
             let Some(Step { op, on_error }) = self.step(index) else {
                 self.fail(index, errno::EPROTO);
             };
+            self.note_time(index);
             let has_alternative = on_error.action == OnError::ELSE;
             index += match self.perform(op) {
                 Ok(()) => 1 + usize::from(has_alternative),
                 Err(e) if on_error.covers(e) => 1,
                 Err(e) => self.fail(index, e),
             };
+        }
+    }
+
+    fn note_time(&mut self, index: usize) {
+        if let Some(place) = self.times.get_mut(index * 8..index * 8 + 8) {
+            place.copy_from_slice(&sys::ticks().to_ne_bytes());
         }
     }
 

@@ -5,7 +5,7 @@
 //! link error) and never returns. Its parent owns the plan's meaning: a failure goes back as the
 //! number of the step and the errno.
 //!
-//! Started as `teu-init PLAN_FD PLAN_LENGTH` by execveat from a memfd. Where to read on: `op.rs` is
+//! Started as `teu-init PLAN_FD PLAN_LENGTH [TIMES_FD TIMES_LENGTH]` by execveat from a memfd. Where to read on: `op.rs` is
 //! the vocabulary, `machine.rs` the loop, the other files what the ops do.
 
 #![no_std]
@@ -27,9 +27,10 @@ mod terminal;
 
 use machine::Machine;
 
-/// Walks the plan to its end, which is an exec or an exit.
-fn walk(plan: &'static mut [u8]) -> ! {
-    match Machine::new(plan) {
+/// Walks the plan to its end, which is an exec or an exit. `times` gets when each step begins, if there
+/// is room for it.
+fn walk(plan: &'static mut [u8], times: &'static mut [u8]) -> ! {
+    match Machine::new(plan, times) {
         Some(machine) => machine.walk(),
         None => sys::exit(1),
     }
