@@ -52,5 +52,6 @@ mod sysctl;
 mod systemd;
 mod table;
 mod terminal;
+mod timings;
 mod update;
 mod userns;

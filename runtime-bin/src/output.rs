@@ -22,6 +22,13 @@ pub fn usage(text: &str) {
     let _ = writeln!(io::stderr(), "{}\n", text.trim_end());
 }
 
+/// Says on standard error where the time of a start went, if that is known.
+pub fn timings(process: &mut libteu::Process) {
+    if let Some(timings) = process.take_timings() {
+        let _ = io::stderr().write_all(timings.to_string().as_bytes());
+    }
+}
+
 /// JSON on one line.
 pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
     let mut line = serde_json::to_vec(value).map_err(invalid)?;

@@ -101,6 +101,7 @@ pub mod seccomp;
 mod signal;
 mod spec;
 mod state;
+mod timings;
 mod validate;
 
 pub use cgroup::stats;
@@ -115,3 +116,4 @@ pub use resctrl::{CacheOccupancy, IntelRdt, L3CacheInfo, MemoryBandwidth, Memory
 pub use signal::Signal;
 pub use spec::{load_process, read_resources};
 pub use state::{State, Status};
+pub use timings::{StageTime, StepTime, Timings};

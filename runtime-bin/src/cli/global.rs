@@ -34,6 +34,10 @@ pub struct Global {
     #[arg(long, value_name = "when", default_value = "auto", value_parser = Rootless::parse)]
     pub rootless: Rootless,
 
+    /// Say on standard error where the time of a start went (create, run and exec)
+    #[arg(long)]
+    pub timings: bool,
+
     /// Accepted for old callers and ignored
     #[arg(long, value_name = "path", hide = true)]
     pub criu: Option<OsString>,

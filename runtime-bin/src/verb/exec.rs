@@ -10,21 +10,24 @@ use crate::cli::cgroup::sub_cgroups;
 use crate::cli::exec::Exec;
 use crate::cli::non_empty;
 use crate::failure::Failure;
+use crate::output;
 use crate::verb::Context;
 use crate::verb::setup::{console, foreground};
 
 /// Runs a process in the container. In the foreground, stays until it has ended.
 pub fn run(args: &Exec, context: &Context<'_>) -> Result<u8, Failure> {
     let mut options = options(args, context)?;
+    options.timings = context.global.timings;
     let id: ContainerId = args.id().parse()?;
     let container = context.runtime()?.container(&id)?;
     if args.detach {
-        container.exec(options)?;
+        output::timings(&mut container.exec(options)?);
         return Ok(0);
     }
     options.console = foreground(options.console)?;
     let forwarder = Forwarder::new()?;
     let mut process = container.exec(options)?;
+    output::timings(&mut process);
     let console = process.take_console().map(Console::new).transpose();
     let status = console.and_then(|console| forwarder.wait(&process, console, &**context.log));
     status.map_err(Failure::from).inspect_err(|_| {

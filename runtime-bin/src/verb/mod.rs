@@ -39,6 +39,11 @@ pub struct Context<'a> {
 
 /// Carries out a verb; the number is the status to exit with.
 pub fn run(verb: Verb, context: &Context<'_>) -> Result<u8, Failure> {
+    let starts = matches!(verb, Verb::Create(_) | Verb::Run(_) | Verb::Exec(_));
+    if context.global.timings && !starts {
+        let problem = "--timings: only create, run and exec have a start to time";
+        return Err(Failure::Argument(problem.into()));
+    }
     match verb {
         Verb::Create(args) => create::run(&args, context).map_err(boxed(Failure::Create)),
         Verb::Run(args) => run::run(&args, context).map_err(boxed(Failure::Run)),

@@ -6,15 +6,18 @@ use teu_foreground::{Console, Forwarder};
 use crate::cli::run::Run;
 use crate::failure::Failure;
 use crate::notify::{self, Forwarding};
+use crate::output;
 use crate::verb::{Context, setup};
 
 /// Creates and starts the container. In the foreground, stays until its process has ended.
 pub fn run(args: &Run, context: &Context<'_>) -> Result<u8, Failure> {
     let mut options = setup::options(&args.setup)?;
+    options.timings = context.global.timings;
     let runtime = context.runtime_to_create_in()?;
     let (id, bundle) = (&args.setup.id, args.setup.bundle());
     if args.detach {
         let (_, mut process) = runtime.run(id, &bundle, options)?;
+        output::timings(&mut process);
         notify::forward(process.take_readiness()?, context.log);
         return Ok(0);
     }
@@ -24,6 +27,7 @@ pub fn run(args: &Run, context: &Context<'_>) -> Result<u8, Failure> {
     }
     let forwarder = Forwarder::new()?;
     let (container, mut process) = runtime.run(id, &bundle, options)?;
+    output::timings(&mut process);
     let readiness = process.take_readiness()?;
     let forwarding = readiness.map(|readiness| Forwarding::start(readiness, context.log));
     let console = process.take_console().map(Console::new).transpose();

@@ -13,6 +13,7 @@ use super::{Child, End, Lane, launch, wait_and_leave};
 use crate::error::{Error, Result};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, memory_file, prepare, sealed};
+use crate::timings::Timer;
 
 /// One hook and where it runs.
 pub(crate) struct HookRun<'a> {
@@ -43,7 +44,8 @@ pub(crate) fn run(run: HookRun<'_>, lane: &mut dyn Lane) -> Result<()> {
     let mut from = run.from;
     from.stdio = Some(streams.map_err(|e| failed(e.to_string()))?);
     let prepared = prepare(run.plan, from)?;
-    let started = launch(run.plan, prepared, lane).map_err(|e| failed(program_problem(e)))?;
+    let started = launch(run.plan, prepared, lane, &mut Timer::off())
+        .map_err(|e| failed(program_problem(e)))?;
     let status = wait(&started, run.hook.timeout());
     match status.map_err(&failed)? {
         End::Exited(0) => Ok(()),

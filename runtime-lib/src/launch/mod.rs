@@ -34,6 +34,7 @@ use crate::plan::{HookKind, Plan, RuntimeStep};
 use crate::prepare::{Prepared, above_streams, executor, sealed};
 use crate::signal::{self, Signal};
 use crate::state::{INIT_COMM, ProcStat};
+use crate::timings::Timer;
 use clone::{Spawn, Spawned, spawn};
 use end::reap;
 
@@ -104,8 +105,13 @@ impl Lane for NoLane {
 }
 
 /// Carries out the plan to its end. The result is the container's init, or the process of an exec.
-pub(crate) fn launch(plan: &Plan, prepared: Prepared, lane: &mut dyn Lane) -> Result<Child> {
-    let mut drive = Drive::new(plan, lane);
+pub(crate) fn launch(
+    plan: &Plan,
+    prepared: Prepared,
+    lane: &mut dyn Lane,
+    timer: &mut Timer,
+) -> Result<Child> {
+    let mut drive = Drive::new(plan, lane, timer);
     let mut prepared = Some(prepared);
     for step in &plan.runtime {
         match step {
@@ -116,6 +122,10 @@ pub(crate) fn launch(plan: &Plan, prepared: Prepared, lane: &mut dyn Lane) -> Re
             }
             other => drive.step(other)?,
         }
+        drive.timer.stage_of(|| step.to_string().into());
+    }
+    if let Some(RuntimeStep::AwaitExec) = plan.runtime.last() {
+        drive.timer.executed();
     }
     if let Some(moved) = drive.moved.take() {
         moved.stay();
@@ -130,11 +140,12 @@ struct Drive<'a> {
     /// Interfaces that the container has got: they come back if it fails after all.
     moved: Option<network::Moved>,
     lane: &'a mut dyn Lane,
+    timer: &'a mut Timer,
 }
 
 impl<'a> Drive<'a> {
-    fn new(plan: &'a Plan, lane: &'a mut dyn Lane) -> Self {
-        Self { plan, control: None, child: None, moved: None, lane }
+    fn new(plan: &'a Plan, lane: &'a mut dyn Lane, timer: &'a mut Timer) -> Self {
+        Self { plan, control: None, child: None, moved: None, lane, timer }
     }
 
     fn start(&mut self, namespaces: u64, prepared: Prepared) -> Result<()> {
@@ -142,9 +153,13 @@ impl<'a> Drive<'a> {
         let encoded = self.plan.encode(&fds);
         let plan = above_streams(sealed("teu-plan", &encoded, false)?)?;
         let program = executor()?;
-        let argv = [c"teu-init".into(), decimal(plan.as_raw_fd()), decimal(encoded.len())];
+        let mut argv = vec![c"teu-init".into(), decimal(plan.as_raw_fd()), decimal(encoded.len())];
         let mut keep: Vec<_> = fds.iter().map(|(_, fd)| *fd).collect();
         keep.push(plan.as_raw_fd());
+        if let Some((times, length)) = self.timer.file(self.plan.steps.len())? {
+            argv.extend([decimal(times), decimal(length)]);
+            keep.push(times);
+        }
         let first = 3 + self.plan.preserve_fds;
         // Preserved ones too: the caller, if it has threads, cannot but mark them close-on-exec.
         keep.extend((3..first).filter_map(|number| i32::try_from(number).ok()));

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::plan::op::signal as meeting;
 use crate::plan::{Builder, IdMaps, Plan, Source};
 use crate::prepare::{Prepare, prepare};
+use crate::timings::Timer;
 
 /// One for every such input of the plan, in their order. They live as long as their descriptors and
 /// the mounts do.
@@ -29,8 +30,8 @@ pub(crate) fn user_namespaces(plan: &Plan) -> Result<VecDeque<OwnedFd>> {
 fn user_namespace(maps: &IdMaps, origin: &str) -> Result<OwnedFd> {
     const CLONE_NEWUSER: u64 = 0x1000_0000;
     let plan = waiting()?;
-    let mut lane = NoLane;
-    let mut drive = Drive::new(&plan, &mut lane);
+    let (mut lane, mut timer) = (NoLane, Timer::off());
+    let mut drive = Drive::new(&plan, &mut lane, &mut timer);
     drive.start(CLONE_NEWUSER, prepare(&plan, Prepare::default())?)?;
     drive.await_signal(meeting::MAPS)?;
     let child = drive.child()?;

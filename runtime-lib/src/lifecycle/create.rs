@@ -24,6 +24,7 @@ use crate::seccomp::Filter;
 use crate::signal::Signal;
 use crate::spec::{Bundle, KEEP_GROUPS, keeps_groups, load};
 use crate::state::{Entry, Lock, ProcStat, Record, StoredFilter, now};
+use crate::timings::Timer;
 use crate::validate::{HostLimits, validate};
 
 /// Whether the process waits for `start`.
@@ -46,19 +47,23 @@ struct Draft {
 }
 
 impl Draft {
-    fn read(runtime: &Runtime, id: &ContainerId, bundle: &Path) -> Result<Self> {
+    fn read(runtime: &Runtime, id: &ContainerId, bundle: &Path, timer: &mut Timer) -> Result<Self> {
         let bundle = load(bundle)?;
+        timer.stage("load");
         bundle.warnings.iter().for_each(|warning| runtime.warn(warning));
         let host = runtime.host_for(&bundle.spec, bundle.spec.process().as_ref());
         validate(&bundle.spec, &HostLimits { euid: host.euid })?;
         host_namespaces::refuse_changes(&bundle.spec)?;
         warn_of_kept_groups(runtime, &bundle.spec);
+        timer.stage("validate");
         let layout = Layout::probe()?;
         let paths = places(runtime, &layout, &bundle.spec, id, &host)?;
         let resctrl = resctrl_group(&bundle.spec, id)?;
         let resctrl_tasks = resctrl.as_ref().map_or_else(Vec::new, Group::tasks);
         let links = links::read(&bundle)?;
+        timer.stage("look at the host");
         let filter = compiled_filter(&bundle.spec)?;
+        timer.stage("compile the filter");
         Ok(Self { bundle, host, layout, paths, resctrl, resctrl_tasks, links, filter })
     }
 
@@ -142,9 +147,11 @@ fn warn_of_kept_groups(runtime: &Runtime, spec: &Spec) {
 }
 
 pub(super) fn plan(runtime: &Runtime, id: &ContainerId, bundle: &Path) -> Result<String> {
-    let draft = Draft::read(runtime, id, bundle)?;
+    let draft = Draft::read(runtime, id, bundle, &mut Timer::off())?;
     let shape = shape(&draft.layout, &Cgroup::open(draft.paths.clone()));
-    Ok(compile::create(&draft.request(&shape))?.to_string())
+    let record = Record { own_keyring: true, ..draft.record(id) };
+    let request = Request { keyring: record.keyring(), ..draft.request(&shape) };
+    Ok(compile::create(&request)?.to_string())
 }
 
 pub(super) fn create(
@@ -155,7 +162,8 @@ pub(super) fn create(
     mode: Mode,
 ) -> Result<Process> {
     check_preserved(options.listen_fds.saturating_add(options.preserve_fds))?;
-    let mut draft = Draft::read(runtime, id, bundle)?;
+    let mut timer = Timer::new(options.timings);
+    let mut draft = Draft::read(runtime, id, bundle, &mut timer)?;
     draft.announce_sockets(options.listen_fds)?;
     if options.notify {
         notify::announce(&mut draft.bundle.spec, &runtime.store().path_of(id)?);
@@ -164,7 +172,7 @@ pub(super) fn create(
     record.own_keyring = !options.no_new_keyring;
     let (entry, lock) = runtime.store().create(id)?;
     let mut site = Site { entry: Some(entry), lock, cgroup: None, resctrl: None };
-    let started = site.build(runtime, &draft, record, options, mode);
+    let started = site.build(runtime, &draft, record, options, mode, timer);
     if started.is_err() {
         site.undo(runtime);
     }
@@ -188,6 +196,7 @@ impl Site {
         mut record: Record,
         options: CreateOptions,
         mode: Mode,
+        mut timer: Timer,
     ) -> Result<Process> {
         let entry = self.entry.as_ref().ok_or(Error::NotFound)?;
         // Config and record first: whatever happens from here on, `delete --force` knows where to
@@ -202,6 +211,7 @@ impl Site {
         if options.notify {
             entry.make_notify_dir()?;
         }
+        timer.stage("state");
         let notify = if mode == Mode::Run { notify::listen(entry)? } else { None };
         let cgroup = self.cgroup.insert(Cgroup::create(draft.paths.clone())?);
         record.cgroup = cgroup.paths().clone();
@@ -213,6 +223,7 @@ impl Site {
             group.create(wanted)?;
             record.resctrl = Some(group.clone());
         }
+        timer.stage("cgroups and limits");
         let shape = shape(&draft.layout, cgroup);
         let stdio = options.stdio.into_fds();
         let mut delivery = Delivery::open(&options.console, draft.terminal())?;
@@ -224,6 +235,7 @@ impl Site {
             keyring: record.keyring(),
             ..draft.request(&shape)
         })?;
+        timer.stage("compile");
         let prepared = prepare(
             &plan,
             Prepare {
@@ -238,12 +250,14 @@ impl Site {
                 ..Prepare::default()
             },
         )?;
+        timer.stage("prepare");
         let CreateOptions { pid_file, pidfd_socket, .. } = options;
         let mut lane =
             CreateLane { draft, entry, cgroup: &mut *cgroup, record, pid_file, pidfd_socket };
-        let child = launch_and_settle(runtime, &plan, prepared, &mut lane, mode)
+        let child = launch_and_settle(runtime, &plan, prepared, &mut lane, mode, &mut timer)
             .map_err(|e| limits::explain_death(e, cgroup))?;
-        Ok(Process::adopt(child, delivery.master()?)?.with_notify(notify))
+        let process = Process::adopt(child, delivery.master()?)?;
+        Ok(process.with_notify(notify).with_timings(timer.finish(&plan)))
     }
 
     /// Takes everything back. Errors of it cannot be told: the first error is the one that counts,
@@ -271,8 +285,9 @@ fn launch_and_settle(
     prepared: crate::prepare::Prepared,
     lane: &mut CreateLane<'_>,
     mode: Mode,
+    timer: &mut Timer,
 ) -> Result<Child> {
-    let child = match launch(plan, prepared, lane) {
+    let child = match launch(plan, prepared, lane, timer) {
         Ok(child) => child,
         Err(e) => {
             // The specification continues a failed create at its delete, hence with poststop.
@@ -284,6 +299,7 @@ fn launch_and_settle(
         for failed in lane.hooks_of(HookKind::Poststart, &child) {
             runtime.warn(&failed.to_string());
         }
+        timer.stage("hooks poststart");
     }
     Ok(child)
 }

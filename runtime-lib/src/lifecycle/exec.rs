@@ -18,10 +18,12 @@ use crate::launch::launch;
 use crate::prepare::{Prepare, check_preserved, prepare};
 use crate::resctrl::Group;
 use crate::state::{Status, status};
+use crate::timings::Timer;
 use crate::validate::{HostLimits, validate_process};
 
 pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Process> {
     check_preserved(options.preserve_fds)?;
+    let mut timer = Timer::new(options.timings);
     let entry = container.entry()?;
     let record = record_of(&entry)?;
     match status(&entry, Some(&record), None)? {
@@ -37,10 +39,12 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
     let init = init_pidfd(&record)?.ok_or(Error::NotRunning)?;
     let spec = frozen_config(&entry)?;
     let filter = filter_of(&entry, &record)?;
+    timer.stage("load");
     let process = process(&spec, &options)?;
     let host = container.runtime.host_for(&spec, Some(&process));
     let limits = HostLimits { euid: host.euid };
     validate_process(&process, &spec, &limits, Path::new("process.json"))?;
+    timer.stage("validate");
     let cgroup = Cgroup::open(sub_cgroup::below(&record.cgroup, &options.sub_cgroups)?);
     // Where the init is by now is no answer to somebody who has named a place.
     let named = !options.sub_cgroups.is_empty();
@@ -66,6 +70,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         keyring: record.keyring(),
         filter: filter.as_ref(),
     })?;
+    timer.stage("compile");
     let cgroup_dir = if shape.into_cgroup { dir(&cgroup, init_cgroup.as_ref())? } else { None };
     let from = Prepare {
         cgroup_dir,
@@ -76,14 +81,16 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         ..Prepare::default()
     };
     let mut lane = EnteringLane { spec: &spec, record: &record, cgroup: &cgroup };
-    let child = launch(&plan, prepare(&plan, from)?, &mut lane)?;
+    let prepared = prepare(&plan, from)?;
+    timer.stage("prepare");
+    let child = launch(&plan, prepared, &mut lane, &mut timer)?;
     if let (Some(path), Some(pidfd)) = (&options.pidfd_socket, child.pidfd()) {
         console::send_to(path, "pidfd socket", pidfd.as_raw_fd())?;
     }
     if let Some(path) = &options.pid_file {
         files::write_pid_file(path, child.pid)?;
     }
-    Process::adopt(child, delivery.master()?)
+    Ok(Process::adopt(child, delivery.master()?)?.with_timings(timer.finish(&plan)))
 }
 
 /// How the process gets into the container's cgroup. One that has to run on certain processors before it

@@ -116,6 +116,8 @@ pub struct CreateOptions {
     /// [`Process::take_readiness`](crate::Process::take_readiness) after `run`, and with
     /// [`Container::start_and_listen`](crate::Container::start_and_listen) after `create`.
     pub notify: bool,
+    /// Find out where the time goes: [`Process::take_timings`](crate::Process::take_timings).
+    pub timings: bool,
     /// Keep the caller's session keyring, whose keys the container can then use.
     pub no_new_keyring: bool,
 }
@@ -179,6 +181,8 @@ pub struct ExecOptions {
     pub console: Console,
     /// A Unix socket to which a pidfd of the process is sent as SCM_RIGHTS.
     pub pidfd_socket: Option<PathBuf>,
+    /// Find out where the time goes: [`Process::take_timings`](crate::Process::take_timings).
+    pub timings: bool,
     /// Do not refuse a paused container: wait until it is resumed.
     pub ignore_paused: bool,
 }

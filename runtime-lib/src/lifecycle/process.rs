@@ -11,6 +11,7 @@ use super::Readiness;
 use crate::error::{Error, Result};
 use crate::launch::{Child, End, wait_for};
 use crate::signal::{self, Signal};
+use crate::timings::Timings;
 
 /// A process started in a container, child of the calling program.
 ///
@@ -23,17 +24,28 @@ pub struct Process {
     pidfd: OwnedFd,
     console: Option<OwnedFd>,
     notify: Option<UnixDatagram>,
+    timings: Option<Timings>,
 }
 
 impl Process {
     pub(super) fn adopt(child: Child, console: Option<OwnedFd>) -> Result<Self> {
         let pid = child.pid;
         let pidfd = child.release().ok_or_else(|| Error::ExecutorDied("is gone".into()))?;
-        Ok(Self { pid, pidfd, console, notify: None })
+        Ok(Self { pid, pidfd, console, notify: None, timings: None })
     }
 
     pub(super) fn with_notify(self, notify: Option<UnixDatagram>) -> Self {
         Self { notify, ..self }
+    }
+
+    pub(super) fn with_timings(self, timings: Option<Timings>) -> Self {
+        Self { timings, ..self }
+    }
+
+    /// Where the time of its start went, if that was asked for
+    /// ([`CreateOptions::timings`](crate::CreateOptions::timings)).
+    pub fn take_timings(&mut self) -> Option<Timings> {
+        self.timings.take()
     }
 
     /// A way to learn when the process is ready, if [`Runtime::run`](crate::Runtime::run) was asked

@@ -56,7 +56,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "runtime:")?;
         for step in &self.runtime {
-            writeln!(f, "      {}", RuntimeText(step))?;
+            writeln!(f, "      {step}")?;
         }
         writeln!(f, "descriptors:")?;
         for input in &self.inputs {
@@ -108,11 +108,9 @@ impl fmt::Display for IdMaps {
     }
 }
 
-struct RuntimeText<'a>(&'a RuntimeStep);
-
-impl fmt::Display for RuntimeText<'_> {
+impl fmt::Display for RuntimeStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self {
             RuntimeStep::Launch { flags, into_cgroup } => {
                 let cgroup = if *into_cgroup { " into the cgroup" } else { "" };
                 write!(f, "launch flags={}{cgroup}", flags_text(*flags, CLONE_FLAGS))
