@@ -200,6 +200,7 @@ impl Machine {
             }
             Op::RootPropagation { propagation } => mounts::root_propagation(propagation),
             Op::PrivateParent { path } => mounts::private_parent(self.text(path)?),
+            Op::SetLabel { mount, label } => mounts::set_label(self.fd(mount)?, self.bytes(label)?),
             Op::CopyMode { from, to } => copy::mode(self, from, to),
             Op::CopyTree { from, to } => copy::tree(self, from, to),
             Op::MoveMount { mount, target } => files::attach(self.fd(mount)?, self.fd(target)?),

@@ -41,6 +41,14 @@ pub fn setattr(
     )
 }
 
+/// What stands for a mount is no file that could be labelled (O_PATH): its root is opened.
+pub fn set_label(mount: Fd, label: &[u8]) -> Result<()> {
+    let root = sys::openat(mount, c".", sys::O_DIRECTORY | sys::O_CLOEXEC)?;
+    let done = sys::fsetxattr(root, c"security.selinux", label);
+    sys::close(root);
+    done
+}
+
 /// Propagation of all mounts of this namespace.
 pub fn root_propagation(propagation: u64) -> Result<()> {
     sys::mount_setattr(sys::CWD, c"/", AT_RECURSIVE, [0, 0, propagation, 0])

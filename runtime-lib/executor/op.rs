@@ -351,6 +351,8 @@ ops! {
     RootPropagation { propagation: u64 }
     /// Makes the mount that holds `path` private, so that what is attached there does not propagate.
     PrivateParent { path: Text }
+    /// fsetxattr(root of the mount, "security.selinux", label): for a filesystem that takes no context.
+    SetLabel { mount: Slot, label: Bytes }
     /// Gives a new tmpfs the permissions of the directory that it will cover, if that was there.
     CopyMode { from: Slot, to: Slot }
     /// Copies what lies in a directory, without what is mounted there, into a new tmpfs.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use libc::{MOUNT_ATTR_IDMAP, MS_SLAVE};
 
-use super::Compiler;
 use super::mounts::{Entry, What, propagate};
 use super::namespaces::CLONE_NEWCGROUP;
 use super::rootfs::{AT_RECURSIVE, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE_CLOEXEC};
+use super::{Compiler, lsm};
 use crate::plan::Builder;
 use crate::plan::op::{Op, Slot};
 use crate::spec::{IdMapped, MountOptions};
@@ -101,7 +101,9 @@ fn filesystem(c: &mut Compiler<'_>, entry: &Entry<'_>, typ: &str) -> Slot {
     if entry.postpones_read_only() {
         set &= !MOUNT_ATTR_RDONLY;
     }
-    new_mount(&mut c.plan, typ, source, &entry.options, set)
+    let mount = new_mount(&mut c.plan, typ, source, &entry.options, set);
+    lsm::label_queues(&mut c.plan, c.request.spec, typ, mount);
+    mount
 }
 
 /// fsopen, fsconfig, fsmount: a detached mount of a new (or shared virtual) superblock.

@@ -58,6 +58,15 @@ pub(super) fn context_of_mount(spec: &Spec, fstype: &str) -> Option<(String, Opt
     Some(("context".to_owned(), Some(label.to_owned())))
 }
 
+/// Message queues are one filesystem for all mounts of an IPC namespace, and it takes no context: as with
+/// runc the label is put onto its root.
+pub(super) fn label_queues(plan: &mut Builder, spec: &Spec, fstype: &str, mount: Slot) {
+    if let Some(label) = mount_label(spec).filter(|_| fstype == "mqueue") {
+        let label = plan.bytes(label);
+        plan.push(Op::SetLabel { mount, label });
+    }
+}
+
 /// An empty label is unset, in all three.
 fn given(label: &Option<String>) -> Option<&str> {
     label.as_deref().filter(|label| !label.is_empty())

@@ -124,7 +124,9 @@ impl Timer {
         let whole = running.begun.elapsed();
         let elapsed = Scale { from: running.ticks, to: ticks(), whole };
         let mut moments = vec![0; plan.steps.len() * WORD];
-        running.file.as_ref()?.read_exact_at(&mut moments, 0).ok()?;
+        if let Some(file) = &running.file {
+            file.read_exact_at(&mut moments, 0).ok()?;
+        }
         let moments = moments.chunks_exact(WORD).filter_map(|word| word.try_into().ok());
         let began: Vec<_> = moments.map(|word| elapsed.at(u64::from_ne_bytes(word))).collect();
         let steps = plan.steps.iter().enumerate().map(|(index, planned)| {
