@@ -324,6 +324,16 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Crun],
         "remounts without the flags that were there, so nosuid, nodev and noexec are lost",
     ),
+    differ(
+        "no-pivot-chroot",
+        &[Runc, Crun],
+        "leaves, with --no-pivot in a chroot, a container with CAP_SYS_CHROOT a way to the host's root",
+    ),
+    differ(
+        "no-pivot-shared",
+        &[Runc, Crun],
+        "unmounts the host's /proc and /sys, with --no-pivot and rootfsPropagation shared",
+    ),
     differ("no-proc", &[Runc], "cannot start a container that has no /proc"),
     differ(
         "proc-volume",

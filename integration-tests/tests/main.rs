@@ -29,6 +29,7 @@ mod mounts_tmpfs;
 mod namespaces;
 mod needs;
 mod net_devices;
+mod no_pivot;
 mod not_yet;
 mod notify;
 mod pause;

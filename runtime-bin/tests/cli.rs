@@ -151,7 +151,7 @@ fn a_log_that_cannot_be_opened_stops_everything() {
 fn what_cannot_be_done_yet_is_refused() {
     let root = TempDir::new().unwrap();
     let root = ["--root", root.path().to_str().unwrap()];
-    let seen = teu(&[&root[..], &["run", "--no-pivot", "x"]].concat());
+    let seen = teu(&[&root[..], &["update", "--l3-cache-schema", "x", "x"]].concat());
     assert_eq!(seen.0, 1);
     assert!(seen.2.contains("not supported by this version of teu"), "{}", seen.2);
     let (status, _, stderr) = teu(&[&root[..], &["exec", "x"]].concat());

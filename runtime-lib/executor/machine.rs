@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use crate::op::{Bytes, OnError, Op, Slot, Step, Text, signal};
 use crate::record::{Header, MAGIC, Record};
 use crate::sys::{self, Fd, Result, errno};
-use crate::{copy, files, ids, mounts, process, terminal};
+use crate::{copy, files, ids, mounts, process, root, terminal};
 
 /// Everything the executor knows.
 pub struct Machine {
@@ -209,8 +209,9 @@ impl Machine {
             }
             Op::MaskPath { root, null, empty, path } => mounts::mask(self, root, null, empty, path),
             Op::ReadonlyPath { root, path } => mounts::readonly(self, root, path),
-            Op::PivotRoot { root } => mounts::pivot_root(self.fd(root)?),
-            Op::Chroot { root } => mounts::chroot(self.fd(root)?),
+            Op::PivotRoot { root } => root::pivot(self.fd(root)?),
+            Op::ChangeRoot { root, proc } => root::change(self, root, proc),
+            Op::Chroot { root } => root::chroot(self.fd(root)?),
             Op::OpenTerminal { root, out, path } => {
                 let fd = terminal::open(self.fd(root)?, self.text(path)?)?;
                 self.set(out, fd)

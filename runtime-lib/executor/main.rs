@@ -22,6 +22,7 @@ mod op;
 mod process;
 #[allow(dead_code)]
 mod record;
+mod root;
 mod sys;
 mod terminal;
 

@@ -128,23 +128,3 @@ pub fn readonly(machine: &mut Machine, root: Slot, path: Text) -> Result<()> {
     machine.done(target);
     done
 }
-
-/// Switches the root. Old and new root share one directory, so no place for the old one is needed
-/// (pivot_root(2), "pivot_root(".", ".")"). The old root must not propagate its unmounting.
-pub fn pivot_root(root: Fd) -> Result<()> {
-    let old = sys::openat(sys::CWD, c"/", O_PATH_DIRECTORY)?;
-    sys::fchdir(root)?;
-    sys::pivot_root_here()?;
-    sys::mount_setattr(old, c"", AT_EMPTY_PATH | AT_RECURSIVE, [0, 0, MS_PRIVATE, 0])?;
-    sys::fchdir(old)?;
-    sys::close(old);
-    sys::detach_here()?;
-    sys::chdir(c"/")
-}
-
-/// For a container that shares the mount namespace.
-pub fn chroot(root: Fd) -> Result<()> {
-    sys::fchdir(root)?;
-    sys::chroot_here()?;
-    sys::chdir(c"/")
-}

@@ -368,6 +368,9 @@ ops! {
     ReadonlyPath { root: Slot, path: Text }
     /// fchdir, pivot_root(".", "."), makes the old root private and detaches it, chdir("/").
     PivotRoot { root: Slot }
+    /// The same, but where pivot_root(2) says EINVAL because "/" has no mount below it: moves the root
+    /// onto "/", detaches every other mount there, chroot("."), chdir("/"). `proc` is a private procfs.
+    ChangeRoot { root: Slot, proc: Slot }
     /// fchdir, chroot("."), chdir("/"): for a container without a mount namespace.
     Chroot { root: Slot }
 

@@ -10,6 +10,7 @@ mod exe;
 mod process;
 mod procfs;
 mod report;
+mod roots;
 mod scheduling;
 mod syscall;
 mod terminal;
@@ -52,6 +53,10 @@ const USAGE: &str = "probe COMMAND
   save-stdin FILE      write {stdin, args, cwd, env, ns} as JSON to FILE (for hooks)
   hunt-exe PATH        open every other process's executable until PATH runs, then try them all for writing
   subreaper CMD...     become a subreaper, run CMD, then sleep without reaping
+  nested CMD...        run CMD as root of new user, mount and pid namespaces
+  break-out DIR CMD... leave a chroot by another one in DIR, then run CMD
+  on-ramdisk PROGRAM ARG...      (on the host) run a program as on a host that never left its initramfs
+  in-chroot DIR PROGRAM ARG...   (on the host) run it in a chroot that looks like the host
   seq CMD... -- CMD... several commands in turn; the status is the first that is not 0";
 
 fn main() -> ExitCode {
@@ -78,6 +83,7 @@ fn run(words: &[&str]) -> u8 {
         ["hunt-exe", last] => print(&exe::hunt(last)),
         [command, rest @ ..] => actions::run(command, rest)
             .or_else(|| process::run(command, rest))
+            .or_else(|| roots::run(command, rest))
             .unwrap_or_else(|| usage(command)),
         [] => usage(""),
     }

@@ -12,12 +12,12 @@ use crate::notify;
 
 /// Options for the library.
 pub fn options(setup: &Setup) -> Result<CreateOptions, Failure> {
-    refuse("--no-pivot", setup.no_pivot)?;
     let mut options = CreateOptions::default();
     options.pid_file = setup.pid_file();
     options.listen_fds = listen_fds();
     options.notify = notify::manager().is_some();
     options.preserve_fds = setup.preserve_fds;
+    options.no_pivot = setup.no_pivot;
     options.no_new_keyring = setup.no_new_keyring;
     options.console = console(&setup.console_socket);
     options.pidfd_socket = non_empty(&setup.pidfd_socket);

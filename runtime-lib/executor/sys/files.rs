@@ -161,6 +161,15 @@ pub fn stat(dir: Fd, name: &CStr) -> Result<Status> {
     })
 }
 
+/// The id of the mount that a descriptor is on, as in mountinfo.
+pub fn mount_id(file: Fd) -> Result<u32> {
+    const AT_EMPTY_PATH: usize = 0x1000;
+    const MNT_ID: usize = 0x1000; // Linux 5.8
+    let mut buffer = [0u32; 64]; // stx_mnt_id is at byte 144
+    unit(call!(nr::STATX, file, c"".as_ptr(), AT_EMPTY_PATH, MNT_ID, buffer.as_mut_ptr()))?;
+    Ok(buffer[36])
+}
+
 /// f_type of fstatfs.
 pub fn filesystem_magic(file: Fd) -> Result<u64> {
     let mut buffer = [0u64; 15]; // struct statfs: 120 bytes on 64-bit architectures, f_type first

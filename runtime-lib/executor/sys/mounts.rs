@@ -66,6 +66,12 @@ pub fn detach_here() -> Result<()> {
     unit(call!(nr::UMOUNT2, c".".as_ptr(), MNT_DETACH))
 }
 
+/// umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW).
+pub fn detach(path: &CStr) -> Result<()> {
+    const DETACH_NOFOLLOW: usize = 2 | 8;
+    unit(call!(nr::UMOUNT2, path.as_ptr(), DETACH_NOFOLLOW))
+}
+
 pub fn chroot_here() -> Result<()> {
     unit(call!(nr::CHROOT, c".".as_ptr()))
 }

@@ -13,7 +13,7 @@ use crate::spec::sysctl_path;
 const S_IFCHR: u32 = 0o020_000;
 const O_PATH_NOFOLLOW: u32 = (libc::O_PATH | libc::O_CLOEXEC | libc::O_NOFOLLOW).cast_unsigned();
 const MOUNT_ATTR_RDONLY: u32 = 1;
-const MOUNT_ATTR_NOSUID_NODEV_NOEXEC: u32 = 2 | 4 | 8;
+pub(super) const MOUNT_ATTR_NOSUID_NODEV_NOEXEC: u32 = 2 | 4 | 8;
 
 pub(super) fn apply(c: &mut Compiler<'_>) -> Result<()> {
     sysctl(c)?;
@@ -49,7 +49,13 @@ fn sysctl(c: &mut Compiler<'_>) -> Result<()> {
     Ok(())
 }
 
-fn detached(c: &mut Compiler<'_>, fstype: &str, data: &[(&str, &str)], attributes: u32) -> Slot {
+/// A filesystem of its own that nothing is attached to.
+pub(super) fn detached(
+    c: &mut Compiler<'_>,
+    fstype: &str,
+    data: &[(&str, &str)],
+    attributes: u32,
+) -> Slot {
     let fs = c.plan.slot();
     let fstype = c.plan.text(fstype);
     c.plan.push(Op::Fsopen { out: fs, fstype });

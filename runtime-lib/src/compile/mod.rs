@@ -68,6 +68,8 @@ pub(crate) struct Request<'a> {
     /// The caller keeps the terminal, if there is one.
     pub foreground: Option<Foreground>,
     pub preserve_fds: u32,
+    /// pivot_root(2) may not work here.
+    pub no_pivot: bool,
     /// Name of the session keyring to join.
     pub keyring: Option<String>,
     /// The compiled `linux.seccomp`.
@@ -167,7 +169,7 @@ impl Compiler<'_> {
         // while the host's /dev/null can be reached.
         masks::apply(self)?;
         mounts::make_read_only(&mut self.plan, read_only);
-        rootfs::switch(self);
+        rootfs::switch(self)?;
         process::finish(self, pinned);
         Ok(())
     }

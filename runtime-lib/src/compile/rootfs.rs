@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use libc::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
 
 use super::Compiler;
+use super::masks::{MOUNT_ATTR_NOSUID_NODEV_NOEXEC, detached};
 use super::namespaces::CLONE_NEWNS;
 use crate::error::{Error, Result};
 use crate::plan::op::{Op, Slot, kind};
@@ -87,11 +88,13 @@ pub(super) fn working_directory(c: &mut Compiler<'_>) {
 }
 
 /// From here on "/" is the container's.
-pub(super) fn switch(c: &mut Compiler<'_>) {
+pub(super) fn switch(c: &mut Compiler<'_>) -> Result<()> {
     let root = c.root;
     c.plan.origin("root.path");
     if !c.namespaces.has(CLONE_NEWNS) {
         c.plan.push(Op::Chroot { root });
+    } else if c.request.no_pivot {
+        change(c)?;
     } else {
         c.plan.push(Op::PivotRoot { root });
     }
@@ -107,6 +110,26 @@ pub(super) fn switch(c: &mut Compiler<'_>) {
     }
     c.plan.origin("");
     c.plan.done(root);
+    Ok(())
+}
+
+/// For hosts where pivot_root(2) cannot be used. To enter the own mount namespace once more ends a
+/// chroot(2) that the runtime may be in: below its "/" would be the rest of the host.
+fn change(c: &mut Compiler<'_>) -> Result<()> {
+    if !c.namespaces.is_new(CLONE_NEWNS) {
+        let reason = "needs a new mount namespace: it takes the host's mounts out of it";
+        return Err(Error::unsupported("--no-pivot", reason));
+    }
+    let proc = detached(c, "proc", &[], MOUNT_ATTR_NOSUID_NODEV_NOEXEC);
+    let ns = c.plan.slot();
+    let path = c.plan.text("self/ns/mnt");
+    c.plan.push(Op::Open { dir: proc, out: ns, path, flags: libc::O_CLOEXEC.cast_unsigned() });
+    #[allow(clippy::cast_possible_truncation)]
+    c.plan.push(Op::Setns { ns, flags: CLONE_NEWNS as u32 });
+    c.plan.done(ns);
+    c.plan.push(Op::ChangeRoot { root: c.root, proc });
+    c.plan.done(proc);
+    Ok(())
 }
 
 fn set_attributes(c: &mut Compiler<'_>, flags: u32, set: u64, propagation: u64) {

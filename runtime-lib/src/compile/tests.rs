@@ -108,6 +108,7 @@ fn compiled(path: &Path) -> Plan {
         own_stdio: name.starts_with("stdio"),
         foreground: None,
         preserve_fds: 0,
+        no_pivot: name.contains("no-pivot"),
         keyring: Some("_ses.c".into()),
         filter: filter.as_ref(),
     };
@@ -188,6 +189,7 @@ fn a_plan_with_a_thousand_mounts_closes_as_it_goes() {
         own_stdio: false,
         foreground: None,
         preserve_fds: 0,
+        no_pivot: false,
         keyring: None,
         filter: None,
     })
@@ -226,6 +228,7 @@ fn the_realistic_configs_compile_on_every_kind_of_host() {
                 own_stdio: true,
                 foreground: None,
                 preserve_fds: 3,
+                no_pivot: true,
                 keyring: None,
                 filter: None,
             })
@@ -252,6 +255,7 @@ fn nothing_is_mounted_without_a_mount_namespace() {
         own_stdio: false,
         foreground: None,
         preserve_fds: 0,
+        no_pivot: false,
         keyring: None,
         filter: None,
     };

@@ -80,6 +80,7 @@ impl Draft {
             own_stdio: false,
             foreground: None,
             preserve_fds: 0,
+            no_pivot: false,
             keyring: None,
             filter: self.filter.as_ref(),
         }
@@ -232,6 +233,7 @@ impl Site {
             own_stdio: stdio.is_some(),
             foreground: delivery.foreground,
             preserve_fds: options.listen_fds + options.preserve_fds,
+            no_pivot: options.no_pivot,
             keyring: record.keyring(),
             ..draft.request(&shape)
         })?;

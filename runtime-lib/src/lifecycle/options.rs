@@ -118,6 +118,9 @@ pub struct CreateOptions {
     pub notify: bool,
     /// Find out where the time goes: [`Process::take_timings`](crate::Process::take_timings).
     pub timings: bool,
+    /// Switch the root where pivot_root(2) cannot, too: on a host whose own root is an initramfs (runc's
+    /// `--no-pivot`). Where it works it is used. Needs a new mount namespace.
+    pub no_pivot: bool,
     /// Keep the caller's session keyring, whose keys the container can then use.
     pub no_new_keyring: bool,
 }

@@ -133,6 +133,12 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
             Some("dest-nofollow does not reach into proc, sysfs and devpts")
         }
         (Op::Setns { .. }, Errno::EINVAL) => Some("not a namespace of that type, or already in it"),
+        (Op::PivotRoot { .. }, Errno::EINVAL) => {
+            Some("is the host's root an initramfs, or the runtime in a chroot? then use --no-pivot")
+        }
+        (Op::ChangeRoot { .. }, Errno::EINVAL) => {
+            Some("in a user namespace the host's mounts cannot be taken away")
+        }
         (Op::Clone { .. }, Errno::ENOSPC) => Some("too many namespaces, see /proc/sys/user"),
         (Op::Target { .. } | Op::Resolve { .. }, Errno::ELOOP) => {
             Some("a symlink in the rootfs is in the way")
