@@ -8,30 +8,18 @@ use libteu::Process;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 
 use crate::{Console, Error, Log};
-
-/// Signals that stay with teu: a fault in teu is not the container's, and SIGPIPE, which is
-/// ignored, would pile up with every write that nobody reads.
-const NOT_TAKEN: [Signal; 7] = [
-    Signal::SIGBUS,
-    Signal::SIGFPE,
-    Signal::SIGILL,
-    Signal::SIGPIPE,
-    Signal::SIGSEGV,
-    Signal::SIGSYS,
-    Signal::SIGTRAP,
-];
 
 /// Whom signals are forwarded to. Its descriptor becomes readable when it ends.
 pub trait Target: AsFd {
     /// Its pid, valid until it is reaped.
     fn pid(&self) -> i32;
     /// Sends it a signal.
-    fn kill(&self, signal: Signal) -> libteu::Result<()>;
+    fn kill(&self, signal: libteu::Signal) -> libteu::Result<()>;
     /// Waits for its end and reaps it.
     fn wait(&self) -> libteu::Result<ExitStatus>;
 }
@@ -41,7 +29,7 @@ impl Target for Process {
         self.pid()
     }
 
-    fn kill(&self, signal: Signal) -> libteu::Result<()> {
+    fn kill(&self, signal: libteu::Signal) -> libteu::Result<()> {
         self.kill(signal)
     }
 
@@ -61,11 +49,10 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Blocks what is to be forwarded. The container's process must not inherit that: the library
-    /// starts it with an empty mask.
+    /// Blocks every signal; a fault of the program's own ends it all the same (sigprocmask(2)). The container's
+    /// process must not inherit that: the library starts it with an empty mask.
     pub fn new() -> Result<Self, Error> {
-        let mut mask = SigSet::all();
-        NOT_TAKEN.into_iter().for_each(|signal| mask.remove(signal));
+        let mask = SigSet::all();
         mask.thread_block().map_err(Error::system("block signals"))?;
         SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .map(|signals| Self { signals })
@@ -102,7 +89,7 @@ impl Forwarder {
             let waiting = console.is_waiting();
             let patience = if waiting { PollTimeout::NONE } else { PollTimeout::ZERO };
             let woken = self.sleep(None, Some(&mut console), patience)?;
-            let told_to_go = self.next()?.is_some_and(|signal| named(signal).is_some_and(ends));
+            let told_to_go = self.next()?.is_some_and(ends);
             if told_to_go || woken == Woken::Late {
                 return Ok(());
             }
@@ -129,10 +116,17 @@ impl Forwarder {
         Ok(if ended.is_empty() { Woken::Busy } else { Woken::ProcessEnded })
     }
 
-    /// The number of the next signal that waits.
-    fn next(&self) -> Result<Option<u32>, Error> {
-        let info = self.signals.read_signal().map_err(Error::system("read signalfd"))?;
-        Ok(info.map(|info| info.ssi_signo))
+    /// The next signal that waits. A SIGPIPE of our own, from a write that nobody reads, is none.
+    fn next(&self) -> Result<Option<libteu::Signal>, Error> {
+        loop {
+            let info = self.signals.read_signal().map_err(Error::system("read signalfd"))?;
+            let Some(info) = info else { return Ok(None) };
+            let number = i32::try_from(info.ssi_signo).unwrap_or_default();
+            let own = number == libc::SIGPIPE && info.ssi_pid == std::process::id();
+            if let Some(signal) = libteu::Signal::try_from(number).ok().filter(|_| !own) {
+                return Ok(Some(signal));
+            }
+        }
     }
 }
 
@@ -166,28 +160,22 @@ fn ready<const N: usize>(
     Ok(Some(watched.map(|(_, flags)| of(flags).unwrap_or(PollFlags::empty()))))
 }
 
-fn named(number: u32) -> Option<Signal> {
-    i32::try_from(number).ok().and_then(|n| Signal::try_from(n).ok())
-}
-
 /// Whether a signal to teu says that it shall go, once there is no process to pass it on to.
-fn ends(signal: Signal) -> bool {
-    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-    matches!(signal, SIGHUP | SIGINT | SIGQUIT | SIGTERM)
+fn ends(signal: libteu::Signal) -> bool {
+    matches!(signal.number(), libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)
 }
 
-fn handle(number: u32, process: &impl Target, console: Option<&Console>, log: &dyn Log) {
-    match named(number) {
-        Some(Signal::SIGCHLD) => reap_orphans(process.pid()),
-        // The kernel tells the container's processes itself. Without a terminal there is no size.
-        Some(Signal::SIGWINCH) => console.into_iter().for_each(Console::resize),
-        Some(signal) => {
+fn handle(signal: libteu::Signal, process: &impl Target, console: Option<&Console>, log: &dyn Log) {
+    match signal.number() {
+        libc::SIGCHLD => reap_orphans(process.pid()),
+        // The kernel tells the container's processes itself. One without a terminal may still have ours.
+        libc::SIGWINCH if console.is_some() => console.into_iter().for_each(Console::resize),
+        _ => {
             log.debug(format_args!("forwarding {signal} to {}", process.pid()));
             if let Err(e) = process.kill(signal) {
                 log.warn(&e);
             }
         }
-        None => log.warn(&format_args!("signal {number} cannot be forwarded by this version")),
     }
 }
 
@@ -213,7 +201,7 @@ mod tests {
     use std::io::{PipeReader, PipeWriter, pipe};
     use std::os::fd::BorrowedFd;
 
-    use nix::sys::signal::raise;
+    use nix::sys::signal::{Signal, raise};
 
     use super::*;
 
@@ -228,7 +216,7 @@ mod tests {
     struct Fake {
         end: PipeReader,
         alive: RefCell<Option<PipeWriter>>,
-        seen: RefCell<Vec<Signal>>,
+        seen: RefCell<Vec<i32>>,
     }
 
     impl AsFd for Fake {
@@ -242,9 +230,9 @@ mod tests {
             i32::MAX
         }
 
-        fn kill(&self, signal: Signal) -> libteu::Result<()> {
-            self.seen.borrow_mut().push(signal);
-            if signal == Signal::SIGTERM {
+        fn kill(&self, signal: libteu::Signal) -> libteu::Result<()> {
+            self.seen.borrow_mut().push(signal.number());
+            if signal == libteu::Signal::TERM {
                 self.alive.borrow_mut().take();
             }
             Ok(())
@@ -258,21 +246,15 @@ mod tests {
     #[test]
     fn signals_are_forwarded_until_the_process_ends() {
         let forwarder = Forwarder::new().unwrap();
-        for signal in [Signal::SIGWINCH, Signal::SIGHUP, Signal::SIGTERM] {
+        for signal in [Signal::SIGWINCH, Signal::SIGPIPE, Signal::SIGHUP, Signal::SIGTERM] {
             raise(signal).unwrap();
         }
         let (end, alive) = pipe().unwrap();
         let fake = Fake { end, alive: RefCell::new(Some(alive)), seen: RefCell::default() };
         assert_eq!(forwarder.wait(&fake, None, &Silent).unwrap(), 7);
-        assert_eq!(*fake.seen.borrow(), [Signal::SIGHUP, Signal::SIGTERM]);
-    }
-
-    #[test]
-    fn faults_and_broken_pipes_stay_with_the_program() {
-        let _forwarder = Forwarder::new().unwrap();
-        let blocked = SigSet::thread_get_mask().unwrap();
-        assert!(blocked.contains(Signal::SIGINT) && blocked.contains(Signal::SIGCHLD));
-        assert!(NOT_TAKEN.iter().all(|signal| !blocked.contains(*signal)));
+        let mut seen = fake.seen.into_inner();
+        seen.sort_unstable();
+        assert_eq!(seen, [libc::SIGHUP, libc::SIGTERM, libc::SIGWINCH]);
     }
 
     #[test]

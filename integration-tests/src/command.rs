@@ -277,6 +277,12 @@ impl Running {
         kill(self.pid(), signal).unwrap();
     }
 
+    /// Sends it a signal that may have no name.
+    pub fn signal_number(&self, number: i32) {
+        // SAFETY: plain numbers; the process is a child that is not reaped yet.
+        assert_eq!(unsafe { libc::kill(self.pid().as_raw(), number) }, 0);
+    }
+
     /// What it has printed so far.
     pub fn stdout(&self) -> String {
         text(&self.stdout)

@@ -334,6 +334,32 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc, Crun],
         "unmounts the host's /proc and /sys, with --no-pivot and rootfsPropagation shared",
     ),
+    differ(
+        "exec-null",
+        &[Runc, Crun],
+        "leaves the host's /dev/null to a process of exec, whose root can chmod it",
+    ),
+    differ(
+        "closed-streams",
+        &[Runc, Crun],
+        "gives a process pipes or nothing for streams that its caller has closed (runc), or fails (crun)",
+    ),
+    differ(
+        "forwarded-signals",
+        &[Runc],
+        "keeps SIGPROF and SIGWINCH, and sends itself SIGURG, in the foreground",
+    ),
+    differ(
+        "half-created",
+        &[Runc, Crun],
+        "reports an error when it deletes what a create has hardly begun",
+    ),
+    differ(
+        "damaged-leftovers",
+        &[Crun],
+        "lets the processes of a container with a damaged record live when it deletes that by force",
+    ),
+    differ("ps-unknown", &[Crun], "exits 253 of a ps for a container that is not there"),
     differ("no-proc", &[Runc], "cannot start a container that has no /proc"),
     differ(
         "proc-volume",

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use integration_tests::{Bundle, require};
+use integration_tests::{Bundle, known_difference, require};
 
 #[test]
 fn run_forwards_signals_to_the_process() {
@@ -19,6 +19,27 @@ fn run_forwards_signals_to_the_process() {
     // Go's scheduler sends itself SIGURG, and runc passes that on as well.
     let got: Vec<&str> = outcome.stdout.lines().filter(|l| *l != "SIGURG").collect();
     assert_eq!(got, ["ready", "SIGUSR1", "SIGHUP", "SIGTERM"]);
+    b.assert_clean();
+}
+
+#[test]
+fn run_forwards_every_signal_that_can_be_caught() {
+    require!("container");
+    known_difference!("forwarded-signals");
+    let b = Bundle::probe(&["trap-all"]);
+    let run = b.run_cmd(&[]).spawn();
+    run.wait_for("ready");
+    use nix::libc::{SIGCHLD, SIGKILL, SIGSTOP, SIGTERM};
+    let others = [SIGKILL, SIGSTOP, SIGTERM, SIGCHLD];
+    for number in (1..=31).chain(34..=64).filter(|number| !others.contains(number)) {
+        run.signal_number(number);
+        run.wait_for(&format!("\n{number}\n"));
+    }
+    // That one is about the runtime's own children.
+    run.signal_number(SIGCHLD);
+    run.signal(Signal::SIGTERM);
+    let outcome = run.wait().exits(42);
+    assert!(!outcome.stdout.lines().any(|l| l == SIGCHLD.to_string()), "{}", outcome.stdout);
     b.assert_clean();
 }
 

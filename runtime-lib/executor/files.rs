@@ -72,10 +72,28 @@ pub fn mknod(dir: Fd, name: &CStr, mode: u32, dev: u64, uid: u32, gid: u32) -> R
     if uid == 0 && gid == 0 { Ok(()) } else { sys::fchownat(dir, name, uid, gid) }
 }
 
+const S_IFCHR: u32 = 0o020000;
+const DEV_NULL: u64 = 0x103;
+
+/// A root inside owns what it could open here, but the node that the runtime's caller has opened is the
+/// host's.
+pub fn reopen_null(path: &CStr) -> Result<()> {
+    const O_RDWR: u32 = 2;
+    let is_null = |stream| verify_device(stream, c"", S_IFCHR, DEV_NULL).is_ok();
+    if !(0..3).any(is_null) {
+        return Ok(());
+    }
+    let null = sys::openat(sys::CWD, path, O_RDWR | sys::O_NOFOLLOW | sys::O_CLOEXEC)?;
+    verify_device(null, c"", S_IFCHR, DEV_NULL)?;
+    for stream in (0..3).filter(|stream| is_null(*stream)) {
+        sys::dup3(null, stream as u32)?;
+    }
+    sys::close(null);
+    Ok(())
+}
+
 /// Best effort, as in runc: a stream may be a socket, on a read-only file system, or not ours.
 pub fn own_streams(uid: u32) -> Result<()> {
-    const S_IFCHR: u32 = 0o020000;
-    const DEV_NULL: u64 = 0x103;
     for stream in 0..3 {
         match sys::stat(stream, c"") {
             Ok(status) if status.uid == uid => {}

@@ -231,6 +231,7 @@ impl Machine {
                 sys::send_descriptor(self.fd(socket)?, self.fd(descriptor)?, self.bytes(name)?)
             }
             Op::SessionKeyring { name } => sys::join_session_keyring(self.text(name)?),
+            Op::ReopenNull { path } => files::reopen_null(self.text(path)?),
             Op::OwnStreams { uid } => files::own_streams(uid),
             Op::Sethostname { name } => sys::sethostname(self.bytes(name)?),
             Op::Setdomainname { name } => sys::setdomainname(self.bytes(name)?),

@@ -418,6 +418,9 @@ ops! {
 
     /// Fills in the value of `HOME=` from the container's /etc/passwd; "/" if there is no entry.
     Home { uid: u32, value: Bytes }
+    /// Standard streams that are the host's /dev/null become this file, which has to be a null device as
+    /// well: fchmod(2) and fchown(2) of a root inside must not reach the host's node.
+    ReopenNull { path: Text }
     /// Gives the standard streams to the user, who could not open /dev/stdout otherwise; not
     /// /dev/null, and not what cannot be given.
     OwnStreams { uid: u32 }

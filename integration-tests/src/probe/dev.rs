@@ -1,6 +1,7 @@
 //! Files as `lstat` shows them.
 
 use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
@@ -18,7 +19,25 @@ pub fn list(dir: &str) -> Option<Value> {
 
 /// What `lstat` and `readlink` say.
 pub fn stat(path: &Path) -> std::io::Result<Value> {
-    let meta = std::fs::symlink_metadata(path)?;
+    let mut value = described(&std::fs::symlink_metadata(path)?);
+    value["target"] = json!(std::fs::read_link(path).ok());
+    Ok(value)
+}
+
+/// What `fstat` says of descriptors 0, 1 and 2.
+pub fn streams() -> Value {
+    let of = |fd: BorrowedFd<'_>| {
+        let meta = fd.try_clone_to_owned().and_then(|fd| std::fs::File::from(fd).metadata());
+        meta.map_or(Value::Null, |meta| described(&meta))
+    };
+    json!([
+        of(std::io::stdin().as_fd()),
+        of(std::io::stdout().as_fd()),
+        of(std::io::stderr().as_fd())
+    ])
+}
+
+fn described(meta: &std::fs::Metadata) -> Value {
     let kind = meta.file_type();
     let name = match () {
         () if kind.is_dir() => "dir",
@@ -31,7 +50,7 @@ pub fn stat(path: &Path) -> std::io::Result<Value> {
     };
     let device = (kind.is_char_device() || kind.is_block_device())
         .then(|| format!("{}:{}", major(meta.rdev()), minor(meta.rdev())));
-    Ok(json!({
+    json!({
         "type": name,
         "mode": meta.mode() & 0o7777,
         "uid": meta.uid(),
@@ -40,6 +59,5 @@ pub fn stat(path: &Path) -> std::io::Result<Value> {
         "ino": meta.ino(),
         "dev": meta.dev(),
         "device": device,
-        "target": std::fs::read_link(path).ok(),
-    }))
+    })
 }

@@ -25,6 +25,7 @@ const USAGE: &str = "probe COMMAND
   env NAME             print an environment variable
   cat                  copy standard input to standard output
   fds                  JSON: the open descriptors
+  streams              JSON: what fstat says of the standard streams
   read PATH            print a file
   write PATH TEXT      create or overwrite a file
   append PATH TEXT     write to an existing file without truncating it
@@ -43,6 +44,7 @@ const USAGE: &str = "probe COMMAND
   notify LINE...       send the lines to $NOTIFY_SOCKET, each as a message
   sleep                wait for SIGTERM, then exit 0
   trap                 print the name of every signal received; SIGTERM exits 42
+  trap-all             the number of every signal; SIGTERM exits 42
   kill-self SIGNAL     die of a signal
   orphan CMD...        die of SIGKILL while a forked CMD goes on
   spawn-children N     fork N sleepers, then sleep
@@ -77,6 +79,7 @@ fn run(words: &[&str]) -> u8 {
         ["terminal"] => print(&terminal::report()),
         ["winch"] => terminal::winch(),
         ["fds"] => print(&procfs::fds()),
+        ["streams"] => print(&dev::streams()),
         ["call", path, number, args @ ..] => {
             syscall::call(path, number, args).unwrap_or_else(|| usage("call"))
         }

@@ -17,6 +17,7 @@ pub fn run(command: &str, args: &[&str]) -> Option<u8> {
     Some(match (command, args) {
         ("sleep", []) => sleep(),
         ("trap", []) => trap(),
+        ("trap-all", []) => trap_all(),
         ("kill-self", [name]) => kill_self(name),
         ("orphan", words) if !words.is_empty() => orphan(words),
         ("grandchild", []) => grandchild(),
@@ -60,6 +61,25 @@ fn trap() -> u8 {
         if let Ok(signal) = set.wait() {
             println!("{signal}");
             if signal == Signal::SIGTERM {
+                return 42;
+            }
+        }
+    }
+}
+
+/// With numbers for names, since realtime signals have none. Those that cannot be caught end it.
+fn trap_all() -> u8 {
+    let set = SigSet::all();
+    if set.thread_block().is_err() {
+        return 1;
+    }
+    println!("ready");
+    loop {
+        let mut number = 0;
+        // SAFETY: reads a set, writes a number.
+        if unsafe { libc::sigwait(set.as_ref(), &raw mut number) } == 0 {
+            println!("{number}");
+            if number == libc::SIGTERM {
                 return 42;
             }
         }

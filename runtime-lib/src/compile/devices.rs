@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::stat::makedev;
-use oci_spec::runtime::{LinuxDevice, LinuxDeviceType};
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 
 use super::Compiler;
 use super::namespaces::CLONE_NEWUSER;
@@ -46,7 +46,7 @@ struct Node {
 
 /// A host's /dev that is bind-mounted is left as it is (as runc does).
 pub(super) fn populate(c: &mut Compiler<'_>) -> Result<()> {
-    if host_dev(c) {
+    if are_hosts(c.request.spec) {
         return Ok(());
     }
     c.plan.origin("default devices");
@@ -70,8 +70,8 @@ pub(super) fn populate(c: &mut Compiler<'_>) -> Result<()> {
 
 /// Whether /dev is a bind mount; then there is nothing to make. Without a mount namespace the rootfs
 /// is the host's business as well.
-fn host_dev(c: &Compiler<'_>) -> bool {
-    c.request.spec.mounts().iter().flatten().any(|mount| {
+pub(super) fn are_hosts(spec: &Spec) -> bool {
+    spec.mounts().iter().flatten().any(|mount| {
         let options = MountOptions::parse(mount.options().as_deref().unwrap_or_default());
         let bind = options.is_ok_and(|options| is_bind(mount, &options));
         bind && clean(&destination(mount)).as_os_str() == "/dev"

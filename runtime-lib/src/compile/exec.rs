@@ -50,6 +50,7 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     let stdio = process::stdio_inputs(&mut plan, own_stdio);
     let pinned = Pinned { start: None, console, stdio };
     enter(&mut plan, request.spec, request.host, &pinned, Some(request))?;
+    process::reopen_null(&mut plan, request.spec, Some(request.process));
     if let Some(socket) = console {
         terminal::enter(&mut plan, socket, request.process, request.foreground);
     }

@@ -9,8 +9,7 @@ use std::path::Path;
 use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 
 use super::credentials::{self, Setgroups};
-use super::limits;
-use super::{Compiler, Pinned, seccomp};
+use super::{Compiler, Pinned, devices, limits, seccomp, terminal};
 use crate::host::HostFacts;
 use crate::plan::op::{List, Op, Slot, Text, signal};
 use crate::plan::{Builder, HookKind, RuntimeStep, Source};
@@ -106,6 +105,7 @@ fn write_oom_score_adj(plan: &mut Builder, adjustment: i32) {
 pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     let process = c.request.spec.process().as_ref();
     seal(&mut c.plan, pinned, c.request.preserve_fds);
+    reopen_null(&mut c.plan, c.request.spec, process);
     let setgroups = Setgroups::of_new(c.request.spec, c.request.host);
     super::settings::apply(&mut c.plan, c.request.spec);
     let user = process.map(|process| User { process, setgroups, filter: c.request.filter });
@@ -240,6 +240,18 @@ pub(super) fn seal(plan: &mut Builder, pinned: &Pinned, preserve_fds: u32) {
     plan.origin("");
     let keep_too = pinned.start.or(pinned.console).unwrap_or(Slot::NONE);
     plan.push(Op::CloseRest { keep: Slot::CONTROL, keep_too, from: 3 + preserve_fds });
+}
+
+/// A caller's /dev/null is the host's node. With a terminal there is none, and a container that has the
+/// host's /dev has that one anyway.
+pub(super) fn reopen_null(plan: &mut Builder, spec: &Spec, process: Option<&Process>) {
+    if terminal::wanted(process) || devices::are_hosts(spec) {
+        return;
+    }
+    plan.origin("stdio");
+    let path = plan.text("/dev/null");
+    plan.push(Op::ReopenNull { path });
+    plan.origin("");
 }
 
 /// Found already before `start`: a missing program is an error of `create`, as engines expect.

@@ -139,6 +139,9 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::ChangeRoot { .. }, Errno::EINVAL) => {
             Some("in a user namespace the host's mounts cannot be taken away")
         }
+        (Op::ReopenNull { .. }, _) => {
+            Some("the container's own is to take the place of the host's")
+        }
         (Op::Clone { .. }, Errno::ENOSPC) => Some("too many namespaces, see /proc/sys/user"),
         (Op::Target { .. } | Op::Resolve { .. }, Errno::ELOOP) => {
             Some("a symlink in the rootfs is in the way")
