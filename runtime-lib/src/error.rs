@@ -90,6 +90,17 @@ pub enum Error {
         problem: String,
     },
 
+    /// CRIU could not do what it was asked for.
+    #[error("criu failed: {what}: {problem}{}", Log(log.as_deref()))]
+    Criu {
+        /// The request's type, and an errno or how CRIU ended.
+        what: String,
+        /// The first error that it has written down.
+        problem: String,
+        /// Its log, if there is one.
+        log: Option<PathBuf>,
+    },
+
     /// The id has characters outside `[A-Za-z0-9_+.-]`, is empty, `.`, `..` or too long.
     #[error("invalid container ID format")]
     InvalidId,
@@ -151,6 +162,7 @@ impl Error {
             Self::System { .. }
             | Self::Manager { .. }
             | Self::Step { .. }
+            | Self::Criu { .. }
             | Self::ExecutorDied(_) => ErrorKind::System,
             Self::Hook { .. } => ErrorKind::Hook,
             Self::NotFound => ErrorKind::NotFound,
@@ -212,6 +224,14 @@ impl fmt::Display for ErrnoText {
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
+}
+
+struct Log<'a>(Option<&'a Path>);
+
+impl fmt::Display for Log<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |log| write!(f, " (log: {})", log.display()))
+    }
 }
 
 struct Hint<'a>(Option<&'a str>);

@@ -87,6 +87,7 @@
 
 mod cgroup;
 mod compile;
+mod criu;
 mod error;
 mod fdio;
 pub mod features;
@@ -108,9 +109,9 @@ pub use cgroup::stats;
 pub use error::{Error, ErrorKind, Result};
 pub use id::ContainerId;
 pub use lifecycle::{
-    CacheShares, CgroupManager, Console, Container, CreateOptions, ExecOptions, KillTarget,
-    OomEvent, OomEvents, Process, Readiness, Runtime, RuntimeOptions, Stdio, SubCgroup, Warn,
-    WindowSize,
+    CacheShares, CgroupManager, CgroupsMode, CheckpointOptions, Console, Container, CreateOptions,
+    CriuOptions, ExecOptions, KillTarget, NetworkLock, OomEvent, OomEvents, PageServer, Process,
+    Readiness, RestoreOptions, Runtime, RuntimeOptions, Stdio, SubCgroup, Warn, WindowSize,
 };
 pub use resctrl::{CacheOccupancy, IntelRdt, L3CacheInfo, MemoryBandwidth, MemoryBandwidthInfo};
 pub use signal::Signal;

@@ -7,6 +7,7 @@ mod affinity;
 mod cgroup;
 mod clocks;
 mod credentials;
+mod criu;
 mod detached;
 mod devices;
 mod exec;
@@ -31,6 +32,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::{Hook, Process, Spec};
 
 pub(crate) use cgroup::{BySystemd, CgroupShape, Hierarchy, Tasks};
+pub(crate) use criu::{CriuRequest, Restoring, criu, loopback, mount_points};
 pub(crate) use exec::{ExecRequest, HookPlace, exec, hook};
 
 pub(crate) use lsm::wanted as wants_labels;

@@ -164,7 +164,7 @@ impl<'a> What<'a> {
 
 /// Bind mounts keep their source's attributes except for those that the options name, and do so in
 /// one atomic step while nobody can reach them yet.
-fn bind(c: &mut Compiler<'_>, entry: &mut Entry<'_>) {
+pub(super) fn bind(c: &mut Compiler<'_>, entry: &mut Entry<'_>) {
     let wanted = if entry.options.links.keep_destination { kind::EXISTING } else { kind::LIKE };
     for mount in entry.detached(c) {
         if entry.destination.as_os_str() == "/proc" {
@@ -221,7 +221,7 @@ fn fill(c: &mut Compiler<'_>, entry: &Entry<'_>, to: Slot, from: Slot) {
 }
 
 /// crun's copy-symlink: what the source says, not what it leads to.
-fn link(c: &mut Compiler<'_>, entry: &Entry<'_>, content: &Path) {
+pub(super) fn link(c: &mut Compiler<'_>, entry: &Entry<'_>, content: &Path) {
     let parent = entry.destination.parent().unwrap_or(Path::new("/"));
     let path = c.plan.text(parent.as_os_str().as_bytes());
     let dir = c.plan.slot();

@@ -215,7 +215,7 @@ fn environment(plan: &mut Builder, process: &Process) -> List {
 }
 
 /// A name with a slash is a path; others are looked for in the PATH of the process's environment.
-fn candidates(plan: &mut Builder, name: &str, env: &[String]) -> List {
+pub(super) fn candidates(plan: &mut Builder, name: &str, env: &[String]) -> List {
     if name.contains('/') {
         let path = plan.text(name);
         return plan.texts(&[path]);

@@ -8,7 +8,7 @@ use super::Compiler;
 use super::masks::{MOUNT_ATTR_NOSUID_NODEV_NOEXEC, detached};
 use super::namespaces::CLONE_NEWNS;
 use crate::error::{Error, Result};
-use crate::plan::op::{Op, Slot, kind};
+use crate::plan::op::{Op, Slot, Text, kind};
 use crate::spec::clean;
 
 /// OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC.
@@ -33,6 +33,11 @@ pub(super) fn prepare(c: &mut Compiler<'_>) -> Result<()> {
     if wanted.is_some_and(|(bits, _)| bits == MS_SHARED) {
         c.plan.push(Op::PrivateParent { path });
     }
+    attach(c, path);
+    Ok(())
+}
+
+fn attach(c: &mut Compiler<'_>, path: Text) {
     c.plan.origin("root.path");
     c.root = c.plan.slot();
     let flags = OPEN_TREE_CLONE_CLOEXEC | AT_RECURSIVE;
@@ -42,11 +47,17 @@ pub(super) fn prepare(c: &mut Compiler<'_>) -> Result<()> {
     c.plan.push(Op::MoveMount { mount: c.root, target });
     c.plan.done(target);
     c.plan.origin("");
-    Ok(())
+}
+
+/// The same in a mount namespace that will not be a container's.
+pub(super) fn prepare_aside(c: &mut Compiler<'_>) {
+    let path = c.plan.text(c.request.rootfs.as_os_str().as_bytes());
+    c.plan.push(Op::RootPropagation { propagation: MS_SLAVE });
+    attach(c, path);
 }
 
 /// Then mounts would be made on the host: runc does that, and leaves them there.
-fn without_mount_namespace(c: &mut Compiler<'_>, path: crate::plan::op::Text) -> Result<()> {
+fn without_mount_namespace(c: &mut Compiler<'_>, path: Text) -> Result<()> {
     let refuse = |field: &str| {
         let reason =
             "needs a mount namespace in linux.namespaces: it would change the host's mounts";

@@ -51,6 +51,16 @@ impl Child {
         self.pidfd.take()
     }
 
+    /// A child of the calling program, by the pid that another process tells: a child's pid cannot be
+    /// reused before it is reaped.
+    pub fn told(pid: i32) -> Result<Self> {
+        let pidfd = signal::open_pidfd(pid).map_err(|e| Error::system("pidfd_open", pid, e))?;
+        if !end::is_child(pidfd.as_fd()) {
+            return Err(Error::ExecutorDied("told the pid of a process that is not ours".into()));
+        }
+        Ok(Self { pid, pidfd: Some(pidfd) })
+    }
+
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
@@ -88,7 +98,7 @@ fn nobody(what: &str) -> Error {
 }
 
 /// For plans that need none of it.
-struct NoLane;
+pub(crate) struct NoLane;
 
 impl Lane for NoLane {
     fn hooks(&mut self, _: HookKind, _: &Child) -> Result<()> {
@@ -265,15 +275,10 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// The stage has cloned the init and ends; the init is our child by CLONE_PARENT, so its pid
-    /// cannot be reused before we reap it.
+    /// The stage has cloned the init and ends; the init is our child by CLONE_PARENT.
     fn adopt(&mut self, pid: u32) -> Result<()> {
         let pid = i32::try_from(pid).map_err(|_| Error::ExecutorDied("told a wrong pid".into()))?;
-        let pidfd = signal::open_pidfd(pid).map_err(|e| Error::system("pidfd_open", pid, e))?;
-        if !end::is_child(pidfd.as_fd()) {
-            return Err(Error::ExecutorDied("told the pid of a process that is not ours".into()));
-        }
-        let init = Child { pid, pidfd: Some(pidfd) };
+        let init = Child::told(pid)?;
         if let Some(stage) = self.child.replace(init).and_then(Child::release) {
             reap(stage.as_fd());
         }

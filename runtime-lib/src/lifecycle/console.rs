@@ -12,6 +12,9 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
+use rustix::termios::{
+    OptionalActions, OutputModes, Winsize, tcgetattr, tcsetattr, tcsetwinsize,
+};
 
 use super::{Console, WindowSize};
 use crate::compile::Foreground;
@@ -86,6 +89,31 @@ fn adopt(number: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
+/// Sends the master end of a terminal that was not made by an executor, with what the caller expects of
+/// one that it keeps.
+pub(super) fn hand_over(
+    socket: &OwnedFd,
+    master: &OwnedFd,
+    foreground: Option<Foreground>,
+) -> Result<()> {
+    let failed = |action| {
+        move |e: rustix::io::Errno| {
+            Error::system(action, "the terminal", Errno::from_raw(e.raw_os_error()))
+        }
+    };
+    if let Some(Foreground { size }) = foreground {
+        let mut modes = tcgetattr(master).map_err(failed("tcgetattr"))?;
+        modes.output_modes.remove(OutputModes::ONLCR);
+        tcsetattr(master, OptionalActions::Now, &modes).map_err(failed("tcsetattr"))?;
+        if let Some((ws_row, ws_col)) = size {
+            let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
+            tcsetwinsize(master, size).map_err(failed("tcsetwinsize"))?;
+        }
+    }
+    send_over(socket, b"/dev/ptmx", master.as_raw_fd())
+        .map_err(|e| Error::system("sendmsg to", "console socket", e))
+}
+
 /// Sends a descriptor to whoever listens at `path`.
 pub(super) fn send_to(path: &Path, what: &'static str, descriptor: RawFd) -> Result<()> {
     send_data(path, what, what.as_bytes(), descriptor)
@@ -98,8 +126,11 @@ pub(super) fn send_data(
     data: &[u8],
     descriptor: RawFd,
 ) -> Result<()> {
-    let socket = connect_to(path, what)?;
-    let failed = |e| Error::system("sendmsg to", path.display(), e);
+    send_over(&connect_to(path, what)?, data, descriptor)
+        .map_err(|e| Error::system("sendmsg to", path.display(), e))
+}
+
+fn send_over(socket: &OwnedFd, data: &[u8], descriptor: RawFd) -> Result<(), Errno> {
     let rights = [descriptor];
     let sent = sendmsg::<()>(
         socket.as_raw_fd(),
@@ -108,9 +139,9 @@ pub(super) fn send_data(
         MsgFlags::MSG_NOSIGNAL,
         None,
     );
-    let mut rest = data.get(sent.map_err(failed)?..).unwrap_or_default();
+    let mut rest = data.get(sent?..).unwrap_or_default();
     while !rest.is_empty() {
-        let sent = send(socket.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL).map_err(failed)?;
+        let sent = send(socket.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL)?;
         rest = rest.get(sent..).unwrap_or_default();
     }
     Ok(())

@@ -35,19 +35,24 @@ pub(super) enum Mode {
 }
 
 /// Everything known before the first effect.
-struct Draft {
-    bundle: Bundle,
-    host: HostFacts,
-    layout: Layout,
-    paths: Paths,
+pub(super) struct Draft {
+    pub bundle: Bundle,
+    pub host: HostFacts,
+    pub layout: Layout,
+    pub paths: Paths,
     resctrl: Option<Group>,
-    resctrl_tasks: Vec<PathBuf>,
+    pub resctrl_tasks: Vec<PathBuf>,
     links: Vec<(usize, PathBuf)>,
-    filter: Option<Filter>,
+    pub filter: Option<Filter>,
 }
 
 impl Draft {
-    fn read(runtime: &Runtime, id: &ContainerId, bundle: &Path, timer: &mut Timer) -> Result<Self> {
+    pub fn read(
+        runtime: &Runtime,
+        id: &ContainerId,
+        bundle: &Path,
+        timer: &mut Timer,
+    ) -> Result<Self> {
         let bundle = load(bundle)?;
         timer.stage("load");
         bundle.warnings.iter().for_each(|warning| runtime.warn(warning));
@@ -67,7 +72,7 @@ impl Draft {
         Ok(Self { bundle, host, layout, paths, resctrl, resctrl_tasks, links, filter })
     }
 
-    fn request<'a>(&'a self, cgroup: &'a CgroupShape) -> Request<'a> {
+    pub fn request<'a>(&'a self, cgroup: &'a CgroupShape) -> Request<'a> {
         Request {
             spec: &self.bundle.spec,
             bundle: &self.bundle.dir,
@@ -104,7 +109,7 @@ impl Draft {
         Ok(())
     }
 
-    fn terminal(&self) -> bool {
+    pub fn terminal(&self) -> bool {
         self.bundle.spec.process().as_ref().and_then(|p| p.terminal()).unwrap_or(false)
     }
 
@@ -114,7 +119,7 @@ impl Draft {
         list.iter().map(|namespace| namespace.typ().to_string()).collect()
     }
 
-    fn record(&self, id: &ContainerId) -> Record {
+    pub fn record(&self, id: &ContainerId) -> Record {
         let annotations = self.bundle.spec.annotations().clone().unwrap_or_default();
         Record {
             version: Record::VERSION,
@@ -134,6 +139,7 @@ impl Draft {
             own_keyring: false,
             poststop: !compile::hooks(&self.bundle.spec, HookKind::Poststop).is_empty(),
             resources: None,
+            streams: Vec::new(),
             filter: None,
         }
     }
@@ -171,8 +177,7 @@ pub(super) fn create(
     }
     let mut record = draft.record(id);
     record.own_keyring = !options.no_new_keyring;
-    let (entry, lock) = runtime.store().create(id)?;
-    let mut site = Site { entry: Some(entry), lock, cgroup: None, resctrl: None };
+    let mut site = Site::open(runtime, id)?;
     let started = site.build(runtime, &draft, record, options, mode, timer);
     if started.is_err() {
         site.undo(runtime);
@@ -181,7 +186,7 @@ pub(super) fn create(
 }
 
 /// What a create has made so far.
-struct Site {
+pub(super) struct Site {
     entry: Option<Entry>,
     #[allow(dead_code, reason = "held until the container is whole")]
     lock: Lock,
@@ -190,30 +195,39 @@ struct Site {
 }
 
 impl Site {
-    fn build(
-        &mut self,
-        runtime: &Runtime,
-        draft: &Draft,
-        mut record: Record,
-        options: CreateOptions,
-        mode: Mode,
-        mut timer: Timer,
-    ) -> Result<Process> {
-        let entry = self.entry.as_ref().ok_or(Error::NotFound)?;
-        // Config and record first: whatever happens from here on, `delete --force` knows where to
-        // look for what is left.
+    /// The container's directory in the state root.
+    pub fn open(runtime: &Runtime, id: &ContainerId) -> Result<Self> {
+        let (entry, lock) = runtime.store().create(id)?;
+        Ok(Self { entry: Some(entry), lock, cgroup: None, resctrl: None })
+    }
+
+    pub fn entry(&self) -> Result<&Entry> {
+        self.entry.as_ref().ok_or(Error::NotFound)
+    }
+
+    /// Both, once the cgroup is made.
+    pub fn parts(&mut self) -> Result<(&Entry, &mut Cgroup)> {
+        Ok((
+            self.entry.as_ref().ok_or(Error::NotFound)?,
+            self.cgroup.as_mut().ok_or(Error::NotFound)?,
+        ))
+    }
+
+    /// Config and record first: whatever happens from here on, `delete --force` knows where to look
+    /// for what is left.
+    pub fn write(&self, draft: &Draft, record: &mut Record) -> Result<()> {
+        let entry = self.entry()?;
         entry.write_config(&draft.bundle.raw)?;
         if let Some(filter) = &draft.filter {
             let program = filter.to_bytes();
             entry.write_filter(&program)?;
             record.filter = Some(StoredFilter::of(&program, filter.flags()));
         }
-        entry.write_record(&record)?;
-        if options.notify {
-            entry.make_notify_dir()?;
-        }
-        timer.stage("state");
-        let notify = if mode == Mode::Run { notify::listen(entry)? } else { None };
+        entry.write_record(record)
+    }
+
+    /// With its limits, unless it is for systemd to make, and its share of caches.
+    pub fn make_cgroup(&mut self, draft: &Draft, record: &mut Record) -> Result<()> {
         let cgroup = self.cgroup.insert(Cgroup::create(draft.paths.clone())?);
         record.cgroup = cgroup.paths().clone();
         if cgroup.paths().unit.is_none() {
@@ -224,9 +238,32 @@ impl Site {
             group.create(wanted)?;
             record.resctrl = Some(group.clone());
         }
-        timer.stage("cgroups and limits");
-        let shape = shape(&draft.layout, cgroup);
+        Ok(())
+    }
+
+    fn build(
+        &mut self,
+        runtime: &Runtime,
+        draft: &Draft,
+        mut record: Record,
+        options: CreateOptions,
+        mode: Mode,
+        mut timer: Timer,
+    ) -> Result<Process> {
         let stdio = options.stdio.into_fds();
+        if !draft.terminal() {
+            record.streams = files::streams(stdio.as_ref());
+        }
+        self.write(draft, &mut record)?;
+        if options.notify {
+            self.entry()?.make_notify_dir()?;
+        }
+        let notify = if mode == Mode::Run { notify::listen(self.entry()?)? } else { None };
+        timer.stage("state");
+        self.make_cgroup(draft, &mut record)?;
+        timer.stage("cgroups and limits");
+        let (entry, cgroup) = self.parts()?;
+        let shape = shape(&draft.layout, cgroup);
         let mut delivery = Delivery::open(&options.console, draft.terminal())?;
         let plan = compile::create(&Request {
             wait_for_start: mode == Mode::Create,
@@ -264,7 +301,7 @@ impl Site {
 
     /// Takes everything back. Errors of it cannot be told: the first error is the one that counts,
     /// and `delete --force` finds the rest.
-    fn undo(&mut self, runtime: &Runtime) {
+    pub fn undo(&mut self, runtime: &Runtime) {
         if let Some(cgroup) = &mut self.cgroup {
             if cgroup.is_ours() {
                 let _ = cgroup.kill_all(Signal::KILL);
@@ -331,10 +368,7 @@ impl CreateLane<'_> {
 
 impl Lane for CreateLane<'_> {
     fn start_unit(&mut self, init: &Child) -> Result<()> {
-        let Draft { bundle, host, .. } = self.draft;
-        let devices = limits::devices_for_unit(&bundle.spec, host);
-        self.cgroup.start_unit(init.pid, &bundle.spec, devices)?;
-        limits::apply(self.cgroup, &limits::of_unit(&bundle.spec), host)
+        start_unit(self.draft, self.cgroup, init.pid)
     }
 
     fn hooks(&mut self, kind: HookKind, init: &Child) -> Result<()> {
@@ -368,13 +402,21 @@ fn resctrl_group(spec: &Spec, id: &ContainerId) -> Result<Option<Group>> {
     rdt_of(spec).map(|wanted| Group::find(wanted, id, &resctrl::mount_point()?)).transpose()
 }
 
+/// systemd makes the cgroup with the first process in it.
+pub(super) fn start_unit(draft: &Draft, cgroup: &mut Cgroup, pid: i32) -> Result<()> {
+    let Draft { bundle, host, .. } = draft;
+    let devices = limits::devices_for_unit(&bundle.spec, host);
+    cgroup.start_unit(pid, &bundle.spec, devices)?;
+    limits::apply(cgroup, &limits::of_unit(&bundle.spec), host)
+}
+
 fn compiled_filter(spec: &Spec) -> Result<Option<Filter>> {
     let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
     profile.map(Filter::compile).transpose()
 }
 
 /// What compile has to know of the cgroups.
-fn shape(layout: &Layout, cgroup: &Cgroup) -> CgroupShape {
+pub(super) fn shape(layout: &Layout, cgroup: &Cgroup) -> CgroupShape {
     let paths = cgroup.paths();
     let hierarchies = layout.v1.iter().filter_map(|hierarchy| {
         let place = paths.v1.iter().find(|place| place.mount == hierarchy.mount);

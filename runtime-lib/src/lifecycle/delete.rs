@@ -45,12 +45,17 @@ pub(super) fn delete(container: &Container, force: bool) -> Result<()> {
         Err(e) => return Err(e),
     };
     check_status(&entry, &record, &lock, force)?;
-    end(container, &record)?;
+    remove(container, entry, &record)
+}
+
+/// Ends what is left of it, and forgets it. The caller holds the lock.
+pub(super) fn remove(container: &Container, entry: Entry, record: &Record) -> Result<()> {
+    end(container, record)?;
     record.resctrl.as_ref().map_or(Ok(()), Group::remove)?;
     let spec = if record.poststop { frozen_config(&entry).ok() } else { None };
     entry.remove()?;
     if let Some(spec) = spec {
-        poststop(container, &spec, &record);
+        poststop(container, &spec, record);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +33,20 @@ pub(super) fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
         let _ = fs::remove_file(&temporary);
         failed(e)
     })
+}
+
+/// What a process will have as standard streams: the given ones, or the caller's.
+pub(super) fn streams(given: Option<&[OwnedFd; 3]>) -> Vec<String> {
+    let numbers = given.map_or([0, 1, 2], |given| given.each_ref().map(AsRawFd::as_raw_fd));
+    let links = numbers.map(|number| fs::read_link(format!("/proc/thread-self/fd/{number}")));
+    links.map(|link| link.unwrap_or_default().to_string_lossy().into_owned()).to_vec()
+}
+
+/// Standard streams of a process that has none of the caller's.
+pub(super) fn nowhere() -> Result<[OwnedFd; 3]> {
+    let null = || OpenOptions::new().read(true).write(true).open("/dev/null").map(OwnedFd::from);
+    let streams = null().and_then(|null| Ok([null.try_clone()?, null.try_clone()?, null]));
+    streams.map_err(|e| Error::io("open", "/dev/null", &e))
 }
 
 /// The name of a user in the host's /etc/passwd, or the number. Not through getpwuid(3), which loads

@@ -131,7 +131,7 @@ pub(super) fn state_object(record: &Record, status: &str, pid: i32) -> Value {
 }
 
 /// The runtime's own environment.
-fn environment() -> Vec<OsString> {
+pub(super) fn environment() -> Vec<OsString> {
     let join = |(name, value): (OsString, OsString)| {
         let mut variable = name;
         variable.push("=");

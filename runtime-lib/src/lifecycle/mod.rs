@@ -1,5 +1,6 @@
 //! The verbs: create, start, exec, kill, delete, and what they work on.
 
+mod checkpoint;
 mod console;
 mod create;
 mod delete;
@@ -24,6 +25,9 @@ mod update;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use checkpoint::{
+    CgroupsMode, CheckpointOptions, CriuOptions, NetworkLock, PageServer, RestoreOptions,
+};
 pub use events::{OomEvent, OomEvents};
 pub use notify::Readiness;
 pub use options::{
@@ -92,6 +96,22 @@ impl Runtime {
         options: CreateOptions,
     ) -> Result<(Container, Process)> {
         let init = create::create(self, id, bundle, options, create::Mode::Run)?;
+        Ok((self.known(id), init))
+    }
+
+    /// Creates a container from a checkpoint, in a bundle like the one of the checkpoint. Its processes
+    /// go on where they were. The init is a child of the calling program; its pid is another one outside.
+    /// Needs root, and CRIU 3.15 or newer in `PATH`.
+    ///
+    /// # Errors
+    /// As [`Runtime::create`]; [`Error::Criu`] if CRIU fails. Nothing is left behind then but CRIU's log.
+    pub fn restore(
+        &self,
+        id: &ContainerId,
+        bundle: &Path,
+        options: RestoreOptions,
+    ) -> Result<(Container, Process)> {
+        let init = checkpoint::restore(self, id, bundle, options)?;
         Ok((self.known(id), init))
     }
 
@@ -234,6 +254,17 @@ impl Container {
     /// cannot be frozen in time: then it runs on.
     pub fn pause(&self) -> Result<()> {
         kill::pause(self)
+    }
+
+    /// Writes the processes of a running (or paused) container into images that [`Runtime::restore`] makes
+    /// a container from, and removes it, unless that is not wished
+    /// ([`CheckpointOptions::leave_running`], [`CheckpointOptions::pre_dump`]). Needs root, and CRIU 3.15
+    /// or newer in `PATH`.
+    ///
+    /// # Errors
+    /// [`Error::Criu`] if CRIU fails, which names the log: then the container goes on.
+    pub fn checkpoint(&self, options: CheckpointOptions) -> Result<()> {
+        checkpoint::checkpoint(self, options)
     }
 
     /// Lets the processes of a paused container go on.

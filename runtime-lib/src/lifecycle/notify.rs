@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::state::{Entry, NOTIFY_DIR, NOTIFY_SOCKET};
 
 /// Where the directory is in the container, as with runc.
-const PLACE: &str = "/run/notify";
+pub(super) const PLACE: &str = "/run/notify";
 
 /// Adds the mount and the environment variable to a config. `state` is the container's state
 /// directory.

@@ -167,6 +167,12 @@ impl Builder {
         self.plan.preserve_fds = count;
     }
 
+    /// Inputs that the program gets as its descriptors from 3 on: slots and numbers.
+    pub fn given(&mut self, count: u32) -> Vec<(Slot, u32)> {
+        self.plan.given = count;
+        (0..count).map(|n| (self.input(Source::Given(n as usize)), 3 + n)).collect()
+    }
+
     /// The finished, checked plan.
     pub fn finish(self) -> Result<Plan> {
         if usize::from(self.next) > Slot::COUNT {

@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub inputs: Vec<Input>,
     /// Descriptors from 3 on that stay open across the exec.
     pub preserve_fds: u32,
+    /// So many numbers from 3 on are for what the program is given: no other input may have one.
+    pub given: u32,
     /// The encoded plan's bytes behind the header: strings and lists.
     arena: Vec<u8>,
 }
@@ -67,6 +69,8 @@ pub(crate) enum Source {
     Pidfd,
     /// A namespace file, checked to be of the type.
     Namespace { path: PathBuf, flag: u64 },
+    /// One of the descriptors that a program of the host's is given, in their order from 3 on.
+    Given(usize),
     /// A user namespace that is there for its maps alone, which id-mapped mounts go by.
     UserNamespace(IdMaps),
 }

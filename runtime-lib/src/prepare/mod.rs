@@ -36,6 +36,8 @@ pub(crate) struct Prepare<'a> {
     pub console: Option<OwnedFd>,
     /// The init of the container that is entered.
     pub pidfd: Option<BorrowedFd<'a>>,
+    /// What a program of the host's is given beyond its streams.
+    pub given: Vec<OwnedFd>,
     /// For the inputs that are user namespaces, in their order.
     pub user_namespaces: VecDeque<OwnedFd>,
 }
@@ -70,11 +72,12 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
         stdio: from.stdio.map(|streams| streams.map(Some)).unwrap_or_default(),
         console: from.console,
         pidfd: from.pidfd,
+        given: from.given.into_iter().map(Some).collect(),
         user_namespaces: from.user_namespaces,
     };
     let mut fds = Vec::with_capacity(plan.inputs.len());
     for input in &plan.inputs {
-        fds.push((input.slot, above_streams(pool.take(input)?)?));
+        fds.push((input.slot, above(3 + plan.given, pool.take(input)?)?));
     }
     Ok(Prepared { control, cgroup: from.cgroup_dir, init_cgroup: from.init_cgroup, fds })
 }
@@ -82,10 +85,16 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
 /// A caller that has closed its standard streams gets their numbers for whatever it opens; in the
 /// executor they would be overwritten by the container's.
 pub(crate) fn above_streams(fd: OwnedFd) -> Result<OwnedFd> {
-    if fd.as_raw_fd() > 2 {
+    above(3, fd)
+}
+
+/// The same for all numbers that will be overwritten.
+fn above(first: u32, fd: OwnedFd) -> Result<OwnedFd> {
+    let first = i32::try_from(first).unwrap_or(RawFd::MAX);
+    if fd.as_raw_fd() >= first {
         return Ok(fd);
     }
-    let moved = rustix::io::fcntl_dupfd_cloexec(&fd, 3);
+    let moved = rustix::io::fcntl_dupfd_cloexec(&fd, first);
     moved.map_err(|e| Error::system("dup", "descriptor", Errno::from_raw(e.raw_os_error())))
 }
 
@@ -95,6 +104,7 @@ struct Pool<'a> {
     stdio: [Option<OwnedFd>; 3],
     console: Option<OwnedFd>,
     pidfd: Option<BorrowedFd<'a>>,
+    given: Vec<Option<OwnedFd>>,
     user_namespaces: VecDeque<OwnedFd>,
 }
 
@@ -111,6 +121,7 @@ impl Pool<'_> {
                 let pidfd = self.pidfd.ok_or_else(missing)?;
                 pidfd.try_clone_to_owned().map_err(|e| Error::io("dup", "pidfd", &e))
             }
+            Source::Given(n) => self.given.get_mut(*n).and_then(Option::take).ok_or_else(missing),
             Source::Namespace { path, .. } => namespace(path, &input.origin),
             Source::UserNamespace(_) => self.user_namespaces.pop_front().ok_or_else(missing),
         }

@@ -55,6 +55,10 @@ pub(crate) struct Record {
     /// What limits it since the first update; before, the config's `linux.resources` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resources: Option<LinuxResources>,
+    /// What its process had as standard streams to begin with, as `/proc/PID/fd` shows it; none if it
+    /// has a terminal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) streams: Vec<String>,
     /// What is known of the seccomp filter's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) filter: Option<StoredFilter>,
@@ -161,6 +165,7 @@ pub(super) fn sample(id: &str) -> Record {
         own_keyring: false,
         poststop: false,
         resources: None,
+        streams: Vec::new(),
         filter: None,
     }
 }

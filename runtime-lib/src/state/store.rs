@@ -5,6 +5,7 @@
 //! start.fifo   there while the container waits for `start`
 //! seccomp.bpf  the filter that every process of the container gets, if it has one
 //! notify/      with the socket for sd_notify(3), if the process was told of one
+//! criu-root/   there while CRIU restores the container
 //! ```
 //!
 //! All of it is reached through the descriptor of the directory, which is taken once. The lock is
@@ -37,6 +38,9 @@ pub(crate) const START_FIFO: &str = "start.fifo";
 pub(crate) const NOTIFY_DIR: &str = "notify";
 /// The socket in it.
 pub(crate) const NOTIFY_SOCKET: &str = "notify.sock";
+
+/// Where CRIU, in a mount namespace of its own, finds the container's root filesystem.
+const CRIU_ROOT: &str = "criu-root";
 
 /// How long a verb waits for another one on the same container.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -285,6 +289,23 @@ impl Entry {
             .map_err(|e| self.failed_at("rmdir", NOTIFY_DIR, e))
     }
 
+    /// Makes the empty directory that CRIU's view of the root filesystem is mounted on; its path, without
+    /// symlinks.
+    pub(crate) fn make_criu_root(&self) -> Result<PathBuf> {
+        mkdirat(&self.dir, CRIU_ROOT, Mode::S_IRWXU)
+            .map_err(|e| self.failed_at("mkdir", CRIU_ROOT, e))?;
+        let path = self.path.join(CRIU_ROOT);
+        path.canonicalize().map_err(|e| Error::io("resolve", &path, &e))
+    }
+
+    /// The directory is gone afterwards, if it was there.
+    pub(crate) fn remove_criu_root(&self) -> Result<()> {
+        match unlinkat(&self.dir, CRIU_ROOT, UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(e) => Err(self.failed_at("rmdir", CRIU_ROOT, e)),
+        }
+    }
+
     /// Whether the container still waits for `start`.
     pub(crate) fn has_start_fifo(&self) -> Result<bool> {
         match fstatat(&self.dir, START_FIFO, AtFlags::AT_SYMLINK_NOFOLLOW) {
@@ -317,6 +338,7 @@ impl Entry {
 
     fn remove_files(&self) -> Result<()> {
         self.remove_notify_dir()?;
+        self.remove_criu_root()?;
         let failed = |e| self.failed("read directory", e);
         let mut dir = match Dir::openat(&self.dir, ".", DIRECTORY, Mode::empty()) {
             Ok(dir) => dir,

@@ -1,0 +1,155 @@
+//! The directories of a checkpoint, and what stands in them beside CRIU's images.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::CriuOptions;
+use crate::criu::rpc::Opts;
+use crate::error::{Error, Result};
+
+/// What the standard streams were, as `/proc/PID/fd` shows it: runc's file, with runc's content.
+const DESCRIPTORS: &str = "descriptors.json";
+
+/// Both directories, open: CRIU opens them by way of our descriptors.
+#[derive(Debug)]
+pub(super) struct Images {
+    path: PathBuf,
+    dir: File,
+    work: Option<(PathBuf, File)>,
+}
+
+impl Images {
+    /// For a checkpoint: made if they are missing.
+    pub fn make(options: &CriuOptions) -> Result<Self> {
+        make(given(options)?)?;
+        Self::open(options)
+    }
+
+    /// For a restore: the images have to be there.
+    pub fn open(options: &CriuOptions) -> Result<Self> {
+        let path = given(options)?.to_owned();
+        let dir = open(&path)?;
+        let work = match &options.work_path {
+            Some(work) => {
+                make(work)?;
+                Some((work.clone(), open(work)?))
+            }
+            None => None,
+        };
+        Ok(Self { path, dir, work })
+    }
+
+    /// Tells CRIU where to find them.
+    pub fn tell(&self, opts: &mut Opts) {
+        opts.images_dir_fd = self.dir.as_raw_fd();
+        opts.work_dir_fd = self.work.as_ref().map(|(_, work)| work.as_raw_fd());
+    }
+
+    /// Where CRIU puts a log of that name.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.work.as_ref().map_or(&self.path, |(path, _)| path).join(name)
+    }
+
+    /// `parent`, relative to the images, has to be a directory. The words are runc's.
+    pub fn check_parent(&self, parent: &Path) -> Result<()> {
+        let refused = |reason: String| Err(Error::unsupported("--parent-path", reason));
+        if parent.is_absolute() {
+            return refused("--parent-path must be relative".into());
+        }
+        let place = self.path.join(parent);
+        match fs::metadata(&place) {
+            Ok(found) if found.is_dir() => Ok(()),
+            Ok(_) => refused(format!("invalid --parent-path: {} is no directory", place.display())),
+            Err(e) => Err(Error::io("stat", &place, &e).with_hint("invalid --parent-path")),
+        }
+    }
+
+    /// Writes down what the streams were.
+    pub fn write_streams(&self, streams: &[String]) -> Result<()> {
+        let path = self.path.join(DESCRIPTORS);
+        let write = || {
+            let mut options = File::options();
+            let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+            serde_json::to_writer(file, streams).map_err(io::Error::from)
+        };
+        write().map_err(|e| Error::io("write", &path, &e))
+    }
+
+    /// What they were.
+    pub fn read_streams(&self) -> Result<Vec<String>> {
+        let path = self.path.join(DESCRIPTORS);
+        let text = fs::read(&path).map_err(|e| {
+            Error::io("read", &path, &e).with_hint("is this the directory of a checkpoint?")
+        })?;
+        serde_json::from_slice(&text)
+            .map_err(|e| Error::State { file: path, problem: e.to_string() })
+    }
+}
+
+fn given(options: &CriuOptions) -> Result<&Path> {
+    let path = options.image_path.as_path();
+    let missing = || Err(Error::unsupported("--image-path", "is not set"));
+    if path.as_os_str().is_empty() { missing() } else { Ok(path) }
+}
+
+/// A process's memory is in it: for its owner alone.
+fn make(path: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|e| Error::io("mkdir", path, &e))
+}
+
+fn open(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    let dir = options.read(true).custom_flags(libc::O_DIRECTORY).open(path);
+    dir.map_err(|e| Error::io("open", path, &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(path: PathBuf, work_path: Option<PathBuf>) -> CriuOptions {
+        CriuOptions { image_path: path, work_path, ..CriuOptions::default() }
+    }
+
+    #[test]
+    fn a_checkpoint_makes_its_directories_and_a_restore_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (images, work) = (dir.path().join("a/images"), dir.path().join("work"));
+        assert!(Images::open(&options(images.clone(), None)).is_err());
+        assert!(!images.exists());
+        let made = Images::make(&options(images.clone(), Some(work.clone()))).unwrap();
+        assert_eq!(made.log("dump.log"), work.join("dump.log"));
+        let again = Images::make(&options(images.clone(), None)).unwrap();
+        assert_eq!(again.log("dump.log"), images.join("dump.log"));
+        assert!(Images::make(&CriuOptions::default()).is_err());
+    }
+
+    #[test]
+    fn a_parent_is_a_directory_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let images = Images::make(&options(dir.path().join("images"), None)).unwrap();
+        fs::create_dir(dir.path().join("parent")).unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(images.check_parent(Path::new("../parent")).is_ok());
+        for wrong in [dir.path().join("parent"), "../file".into(), "../none".into()] {
+            let told = images.check_parent(&wrong).unwrap_err().to_string();
+            assert!(told.contains("--parent-path"), "{told}");
+        }
+    }
+
+    #[test]
+    fn streams_are_written_down_in_runcs_form() {
+        let dir = tempfile::tempdir().unwrap();
+        let images = Images::make(&options(dir.path().into(), None)).unwrap();
+        assert!(images.read_streams().unwrap_err().to_string().contains("checkpoint?"));
+        let streams = ["/dev/null", "pipe:[7]", "pipe:[8]"].map(str::to_owned).to_vec();
+        images.write_streams(&streams).unwrap();
+        let text = fs::read_to_string(dir.path().join("descriptors.json")).unwrap();
+        assert_eq!(text, r#"["/dev/null","pipe:[7]","pipe:[8]"]"#);
+        assert_eq!(images.read_streams().unwrap(), streams);
+    }
+}
