@@ -69,6 +69,14 @@ pub enum Failure {
     #[error(transparent)]
     Library(#[from] libteu::Error),
 
+    /// `checkpoint` made none: the container goes on.
+    #[error("teu checkpoint failed: {0}")]
+    Checkpoint(Box<Self>),
+
+    /// `restore` did not restore.
+    #[error("teu restore failed: {0}")]
+    Restore(Box<Self>),
+
     /// `create` did not create.
     #[error("teu create failed: {0}")]
     Create(Box<Self>),

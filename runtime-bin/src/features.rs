@@ -87,7 +87,7 @@ impl Features {
     /// What this build of teu can do.
     pub fn of_this_version() -> Self {
         let annotations = [
-            ("org.opencontainers.runc.checkpoint.enabled", Some("false")),
+            ("org.opencontainers.runc.checkpoint.enabled", Some("true")),
             ("teu.version", Some(env!("CARGO_PKG_VERSION"))),
             ("teu.commit", option_env!("TEU_COMMIT")),
         ];

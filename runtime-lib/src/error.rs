@@ -95,7 +95,7 @@ pub enum Error {
     Criu {
         /// The request's type, and an errno or how CRIU ended.
         what: String,
-        /// The first error that it has written down.
+        /// What it has written down: the first error, and the last before it gave up.
         problem: String,
         /// Its log, if there is one.
         log: Option<PathBuf>,

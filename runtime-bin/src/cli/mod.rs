@@ -5,6 +5,7 @@
 
 mod bytes;
 pub mod cgroup;
+pub mod checkpoint;
 pub mod completion;
 pub mod create;
 pub mod delete;
@@ -20,6 +21,7 @@ pub mod man;
 pub mod pause;
 pub mod plan;
 pub mod ps;
+pub mod restore;
 pub mod resume;
 pub mod run;
 pub mod seccomp;
@@ -116,6 +118,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 #[command(about = ABOUT)]
 pub enum Verb {
+    Checkpoint(checkpoint::Checkpoint),
     Completion(completion::Completion),
     Create(create::Create),
     Delete(delete::Delete),
@@ -128,6 +131,7 @@ pub enum Verb {
     Pause(pause::Pause),
     Plan(plan::Plan),
     Ps(ps::Ps),
+    Restore(restore::Restore),
     Resume(resume::Resume),
     Run(run::Run),
     Seccomp(seccomp::Seccomp),
@@ -222,6 +226,7 @@ pub fn verb(words: Words) -> Result<Parsed<Verb>, Failure> {
 fn described(name: &str) -> Option<Described> {
     Some(match name {
         "completion" => describe(name, Verb::Completion),
+        "checkpoint" => describe(name, Verb::Checkpoint),
         "create" => describe(name, Verb::Create),
         "delete" => describe(name, Verb::Delete),
         "events" => describe(name, Verb::Events),
@@ -233,6 +238,7 @@ fn described(name: &str) -> Option<Described> {
         "pause" => describe(name, Verb::Pause),
         "plan" => describe(name, Verb::Plan),
         "ps" => describe(name, Verb::Ps),
+        "restore" => describe(name, Verb::Restore),
         "resume" => describe(name, Verb::Resume),
         "run" => describe(name, Verb::Run),
         "seccomp" => describe(name, Verb::Seccomp),

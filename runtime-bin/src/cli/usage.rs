@@ -4,9 +4,6 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::failure::Failure;
 
-/// Verbs of runc that teu does not have yet.
-const LATER: [&str; 2] = ["checkpoint", "restore"];
-
 /// Turns clap's error into one line and the verb's usage.
 pub fn failure(verb: &str, error: &clap::Error) -> Failure {
     let usage = context(error, ContextKind::Usage).unwrap_or_default();
@@ -23,9 +20,6 @@ pub fn failure(verb: &str, error: &clap::Error) -> Failure {
 
 /// The complaint about a verb that is not there.
 pub fn unknown_verb(name: &str) -> Failure {
-    if LATER.contains(&name) {
-        return Failure::Unsupported(format!("{name:?} is"));
-    }
     Failure::Usage {
         message: format!("unknown command {name:?}. No help topic for '{name}'"),
         usage: "Usage: teu [OPTIONS] [command]".to_owned(),

@@ -1,17 +1,20 @@
 //! The verbs: what was typed becomes calls of the library, one file a verb.
 
+mod checkpoint;
 mod completion;
 mod create;
 mod delete;
 mod events;
 mod exec;
 mod features;
+mod foreground;
 mod kill;
 mod list;
 mod man;
 mod pause;
 mod plan;
 mod ps;
+mod restore;
 mod resume;
 mod root;
 mod run;
@@ -45,6 +48,9 @@ pub fn run(verb: Verb, context: &Context<'_>) -> Result<u8, Failure> {
         return Err(Failure::Argument(problem.into()));
     }
     match verb {
+        Verb::Checkpoint(args) => {
+            checkpoint::run(&args, context).map(|()| 0).map_err(boxed(Failure::Checkpoint))
+        }
         Verb::Create(args) => create::run(&args, context).map_err(boxed(Failure::Create)),
         Verb::Run(args) => run::run(&args, context).map_err(boxed(Failure::Run)),
         Verb::Exec(args) => exec::run(&args, context).map_err(boxed(Failure::Exec)),
@@ -58,6 +64,7 @@ pub fn run(verb: Verb, context: &Context<'_>) -> Result<u8, Failure> {
         Verb::Pause(args) => pause::run(&args, context).map(|()| 0),
         Verb::Plan(args) => plan::run(&args, context).map(|()| 0),
         Verb::Ps(args) => ps::run(&args, context).map(|()| 0),
+        Verb::Restore(args) => restore::run(&args, context).map_err(boxed(Failure::Restore)),
         Verb::Resume(args) => resume::run(&args, context).map(|()| 0),
         Verb::Seccomp(args) => seccomp::run(&args).map(|()| 0),
         Verb::Spec(args) => spec::run(&args).map(|()| 0),

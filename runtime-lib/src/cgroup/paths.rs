@@ -138,7 +138,9 @@ impl Paths {
 
     /// The directory whose processes can be frozen together, if there is one.
     pub(crate) fn freezer_dir(&self) -> Option<&Path> {
-        self.main().filter(|place| self.mode == Mode::V2 || place.has("freezer")).map(|p| p.dir.as_path())
+        self.main()
+            .filter(|place| self.mode == Mode::V2 || place.has("freezer"))
+            .map(|p| p.dir.as_path())
     }
 
     /// The hierarchy that is asked who is in the container: on v1 the one that freezes, so that

@@ -105,8 +105,9 @@ pub(crate) fn mount_points(request: &Request<'_>) -> Result<Plan> {
     let tmpfs = |entry: &&Entry<'_>| entry.what == What::Filesystem("tmpfs");
     let covered: Vec<_> = entries.iter().filter(tmpfs).map(|e| e.destination.clone()).collect();
     for entry in entries {
-        let inside =
-            |of: &&std::path::PathBuf| entry.destination != **of && entry.destination.starts_with(of);
+        let inside = |of: &&std::path::PathBuf| {
+            entry.destination != **of && entry.destination.starts_with(of)
+        };
         if covered.iter().find(inside).is_none() {
             mount_point(&mut c, entry);
         }

@@ -7,5 +7,5 @@ pub(crate) mod rpc;
 mod version;
 
 pub(crate) use connection::{Answer, Connection, Listener};
-pub(crate) use log::first_error;
+pub(crate) use log::errors;
 pub(crate) use version::{MINIMUM, Version};

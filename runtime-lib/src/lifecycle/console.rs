@@ -12,9 +12,7 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
-use rustix::termios::{
-    OptionalActions, OutputModes, Winsize, tcgetattr, tcsetattr, tcsetwinsize,
-};
+use rustix::termios::{OptionalActions, OutputModes, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 
 use super::{Console, WindowSize};
 use crate::compile::Foreground;

@@ -1,10 +1,10 @@
 //! checkpoint: from processes to images.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2, readlink};
-use nix::sys::stat::{Mode, stat};
+use nix::sys::stat::{Mode, SFlag, fstat, stat};
 use oci_spec::runtime::Spec;
 
 use super::external::{self, External};
@@ -126,22 +126,34 @@ impl Subject<'_> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let opened = openat(AT_FDCWD, root.as_str(), flags, Mode::empty())
             .map_err(|e| Error::system("open", root, e))?;
-        let named = external.into_iter().map(|mount| ExternalMount {
-            key: resolved(&opened, &mount.place).unwrap_or_else(|| text(&mount.place)),
-            val: text(&mount.name),
+        let named = external.into_iter().filter_map(|mount| {
+            let found = Found::of(&opened, &mount.place);
+            let hidden = mount.file && found.as_ref().is_none_or(|found| found.directory);
+            let key = found.map_or_else(|| text(&mount.place), |found| found.path);
+            (!hidden).then(|| ExternalMount { key, val: text(&mount.name) })
         });
         Ok(named.collect())
     }
 }
 
-/// Of an object in another mount namespace the kernel tells the path from that one's root.
-fn resolved(root: &OwnedFd, place: &Path) -> Option<String> {
-    let how = OpenHow::new()
-        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let object = openat2(root, place, how).ok()?;
-    let link = format!("/proc/thread-self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&object));
-    Some(text(Path::new(&readlink(link.as_str()).ok()?)))
+/// What a path of a config leads to in a container.
+struct Found {
+    path: String,
+    directory: bool,
+}
+
+impl Found {
+    /// Of an object in another mount namespace the kernel tells the path from that one's root.
+    fn of(root: &OwnedFd, place: &Path) -> Option<Self> {
+        let how = OpenHow::new()
+            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        let object = openat2(root, place, how).ok()?;
+        let link = format!("/proc/thread-self/fd/{}", object.as_raw_fd());
+        let path = text(Path::new(&readlink(link.as_str()).ok()?));
+        let mode = SFlag::from_bits_truncate(fstat(&object).ok()?.st_mode);
+        Some(Self { path, directory: mode & SFlag::S_IFMT == SFlag::S_IFDIR })
+    }
 }
 
 fn text(path: &Path) -> String {

@@ -26,11 +26,13 @@ pub(super) struct External {
     pub name: PathBuf,
     /// What it is on the host.
     pub source: PathBuf,
+    /// If there is a directory, something else covers it.
+    pub file: bool,
 }
 
 impl External {
     fn named_by_place(place: PathBuf, source: PathBuf) -> Self {
-        Self { name: place.clone(), place, source }
+        Self { name: place.clone(), place, source, file: false }
     }
 }
 
@@ -53,6 +55,7 @@ pub(super) fn mounts(spec: &Spec, bundle: &Path, cgroup: &Paths) -> Result<Vec<E
         place: clean(Path::new(path)),
         name: NULL.into(),
         source: NULL.into(),
+        file: true,
     }));
     let devices = linux.and_then(|linux| linux.devices().as_ref()).into_iter().flatten();
     let devices = devices.map(|device| clean(device.path()));
@@ -70,7 +73,10 @@ fn options(mount: &Mount) -> MountOptions {
 fn refuse_special(spec: &Spec, index: usize, mount: &Mount, options: &MountOptions) -> Result<()> {
     let refuse = |what: &str| {
         let reason = format!("CRIU cannot restore {what}");
-        Err(Error::unsupported(format!("mounts[{index}] ({})", mount.destination().display()), reason))
+        Err(Error::unsupported(
+            format!("mounts[{index}] ({})", mount.destination().display()),
+            reason,
+        ))
     };
     if id_mapped(spec, mount, options).is_ok_and(|mapped| mapped.is_some()) {
         return refuse("an id-mapped mount");
@@ -207,8 +213,13 @@ mod tests {
             let spec = spec(json!([mount]), json!({}));
             mounts(&spec, Path::new("/b"), &Paths::default()).unwrap_err().to_string()
         };
-        let link = refused(json!({ "destination": "/x", "source": "/y", "options": ["bind", "copy-symlink"] }));
-        assert_eq!(link, "mounts[0] (/x): CRIU cannot restore a mount with src-nofollow or copy-symlink");
+        let link = refused(
+            json!({ "destination": "/x", "source": "/y", "options": ["bind", "copy-symlink"] }),
+        );
+        assert_eq!(
+            link,
+            "mounts[0] (/x): CRIU cannot restore a mount with src-nofollow or copy-symlink"
+        );
         let map = json!([{ "containerID": 0, "hostID": 1000, "size": 1 }]);
         let mapped = refused(json!({
             "destination": "/x", "source": "/y", "options": ["bind"], "uidMappings": map, "gidMappings": map,

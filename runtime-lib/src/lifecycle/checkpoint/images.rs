@@ -42,6 +42,19 @@ impl Images {
         Ok(Self { path, dir, work })
     }
 
+    /// The same as a process sees them that has a mount namespace of its own: CRIU makes mounts there,
+    /// which is refused on what belongs to another namespace.
+    pub fn seen_by(&self, pid: i32) -> Result<Self> {
+        let root = PathBuf::from(format!("/proc/{pid}/root"));
+        let again = |path: &Path| {
+            let path = std::path::absolute(path).map_err(|e| Error::io("resolve", path, &e))?;
+            open(&root.join(path.strip_prefix("/").unwrap_or(&path)))
+        };
+        let work = |(path, _): &(PathBuf, File)| Ok((path.clone(), again(path)?));
+        let work = self.work.as_ref().map(work).transpose()?;
+        Ok(Self { path: self.path.clone(), dir: again(&self.path)?, work })
+    }
+
     /// Tells CRIU where to find them.
     pub fn tell(&self, opts: &mut Opts) {
         opts.images_dir_fd = self.dir.as_raw_fd();

@@ -75,7 +75,7 @@ fn common(options: &CriuOptions, spec: &Spec, images: &Images, log: &str) -> Opt
 /// The directory of the socket for sd_notify(3), which no config knows of.
 fn notify_mount(state: &Path) -> External {
     let place = PathBuf::from(notify::PLACE);
-    External { name: place.clone(), place, source: state.join(NOTIFY_DIR) }
+    External { name: place.clone(), place, source: state.join(NOTIFY_DIR), file: false }
 }
 
 /// An annotation that is empty means none at all, as with runc.
@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn the_annotation_names_crius_config() {
-        let of = |json: &str| config_file(&crate::spec::parse(json.as_bytes(), Path::new("c")).unwrap());
+        let of =
+            |json: &str| config_file(&crate::spec::parse(json.as_bytes(), Path::new("c")).unwrap());
         assert_eq!(of("{}").as_deref(), Some("/etc/criu/runc.conf"));
         let with = r#"{"annotations": {"org.criu.config": "/x"}}"#;
         assert_eq!(of(with).as_deref(), Some("/x"));

@@ -1,7 +1,7 @@
 //! restore: from images to processes.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use super::external::{self, External};
@@ -64,11 +64,7 @@ struct Terms<'a> {
 }
 
 impl<'a> Terms<'a> {
-    fn of(
-        draft: &Draft,
-        options: &RestoreOptions,
-        images: &'a Images,
-    ) -> Result<Self> {
+    fn of(draft: &Draft, options: &RestoreOptions, images: &'a Images) -> Result<Self> {
         let spec = &draft.bundle.spec;
         let mut opts = common(&options.criu, spec, images, LOG);
         opts.evasive_devices = Some(true);
@@ -176,6 +172,8 @@ fn run(
         from: Prepare { stdio, cgroup_dir, ..Prepare::default() },
     };
     let asked = Service::start(setting, lane).and_then(|service| {
+        let seen = images.seen_by(service.pid())?;
+        seen.tell(&mut opts);
         opts.cg_root = cgroup_roots(service.pid())?;
         let mut request = Request::new(Kind::Restore);
         request.opts = Some(Box::new(opts));

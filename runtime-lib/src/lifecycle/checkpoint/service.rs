@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use crate::compile::{self, CriuRequest, Restoring};
 use crate::criu::rpc::{Features, Kind, Request, Response};
-use crate::criu::{Answer, Connection, Listener, MINIMUM, Version, first_error};
+use crate::criu::{Answer, Connection, Listener, MINIMUM, Version, errors};
 use crate::error::{Error, Result};
 use crate::launch::{Child, End, Lane, NoLane, launch, wait_and_leave};
 use crate::lifecycle::{files, hooks::environment};
@@ -107,7 +107,7 @@ fn verdict(asked: Kind, response: Option<&Response>, end: Option<Result<End, Err
 /// What went wrong first, from the best source that there is.
 fn problem(response: Option<Response>, log: Option<&Path>, output: Option<&File>) -> String {
     let told = response.and_then(|response| response.cr_errmsg).filter(|text| !text.is_empty());
-    let logged = || log.and_then(first_error);
+    let logged = || log.and_then(errors);
     let printed = || {
         let text = read_all(output?)?;
         text.lines().find(|line| line.contains("Error")).map(str::to_owned)
@@ -156,7 +156,10 @@ pub(super) fn require_feature(flag: &str, wanted: Features) -> Result<()> {
     let has = Service::plain()?.ask(&request, &mut (), None)?.features.unwrap_or_default();
     let lacks = |wanted: Option<bool>, has: Option<bool>| wanted == Some(true) && has != Some(true);
     if lacks(wanted.mem_track, has.mem_track) {
-        return Err(Error::unsupported(flag, "criu is missing features: MemTrack (the kernel tells nobody which memory has changed)"));
+        return Err(Error::unsupported(
+            flag,
+            "criu is missing features: MemTrack (the kernel tells nobody which memory has changed)",
+        ));
     }
     if lacks(wanted.lazy_pages, has.lazy_pages) {
         return Err(Error::unsupported(flag, "criu is missing features: LazyPages (userfaultfd)"));
