@@ -278,6 +278,11 @@ impl Bundle {
         Container::create(self, &self.config, flags)
     }
 
+    /// The container of this bundle, however it was made.
+    pub fn container(&self) -> Container<'_> {
+        Container::known(self)
+    }
+
     /// `create` and `start` of a container that sleeps.
     #[track_caller]
     pub fn start_sleeper(&self) -> Container<'_> {

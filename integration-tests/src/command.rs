@@ -236,18 +236,41 @@ impl Running {
     /// # Panics
     /// When the time limit passes.
     pub fn wait(mut self) -> Outcome {
+        let status = self.status();
+        self.outcome(status)
+    }
+
+    /// Waits for its end, successful, and leaves alone what it has printed: that may be in a pipe which its container
+    /// holds open.
+    ///
+    /// # Panics
+    /// When the time limit passes, or it fails.
+    #[track_caller]
+    pub fn succeeds(mut self) {
+        let status = self.status();
+        assert!(status.success(), "{status}: {}", self.command);
+    }
+
+    fn status(&mut self) -> ExitStatus {
         let mut pause = Duration::from_micros(500);
         loop {
             if let Some(status) = self.child.try_wait().expect("wait") {
-                return self.outcome(status);
+                return status;
             }
             if Instant::now() > self.end {
-                let (out, err) = (self.stdout(), text(&self.stderr));
-                panic!("time limit: {}\nstdout: {out}\nstderr: {err}", self.command);
+                panic!("time limit: {}\n{}", self.command, self.printed());
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
         }
+    }
+
+    /// To read a pipe could take for ever.
+    fn printed(&self) -> String {
+        if !self.stdout.metadata().is_ok_and(|file| file.is_file()) {
+            return String::new();
+        }
+        format!("stdout: {}\nstderr: {}", self.stdout(), text(&self.stderr))
     }
 
     fn outcome(&self, status: ExitStatus) -> Outcome {

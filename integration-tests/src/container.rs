@@ -22,13 +22,16 @@ impl<'a> Container<'a> {
     #[track_caller]
     pub(crate) fn create(bundle: &'a Bundle, config: &Value, flags: &[&str]) -> Self {
         bundle.write_config(config);
-        let container =
-            Self { bundle, stdout: bundle.scratch("stdout"), stderr: bundle.scratch("stderr") };
+        let container = Self::known(bundle);
         let cmd =
             bundle.verb("create").args(flags).arg("--bundle").arg(bundle.path()).arg(bundle.id());
         let (out, err) = (File::create(&container.stdout), File::create(&container.stderr));
         cmd.spawn_into(out.unwrap(), err.unwrap()).wait().ok();
         container
+    }
+
+    pub(crate) fn known(bundle: &'a Bundle) -> Self {
+        Self { bundle, stdout: bundle.scratch("stdout"), stderr: bundle.scratch("stderr") }
     }
 
     /// A verb on this container.

@@ -628,6 +628,22 @@ pub const DIFFERENCES: &[Difference] = &[
         "takes an amount of 0 in an update, which docker sends for what is not to change, for a limit",
     ),
     differ("home", &[Crun], "gives no HOME to a user without an entry in the image's passwd file"),
+    // Checkpoint and restore
+    differ(
+        "restored-clocks",
+        &[Runc],
+        "leaves an exec with the host's clocks, where CRIU has put the container into a time namespace",
+    ),
+    differ(
+        "restored-loopback",
+        &[Runc],
+        "leaves the loopback interface of a restored network namespace down",
+    ),
+    differ(
+        "criu-error",
+        &[Runc, Crun],
+        "says that CRIU failed, and what it said in other lines, or not at all",
+    ),
 ];
 
 /// Whether the runtime under test is listed for this difference; says so.

@@ -19,6 +19,7 @@
 
 mod bundle;
 pub mod cgroup;
+pub mod checkpoint;
 mod command;
 mod config;
 mod container;

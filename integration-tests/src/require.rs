@@ -157,6 +157,9 @@ pub fn missing(need: &str) -> Option<String> {
             let made = crate::Cmd::new("unshare").args(["-n", "sh", "-c", script]).run();
             unless(made.status == 0, "the kernel makes no veth pair")
         }),
+        "criu" => on_path("criu").or_else(|| criu(&["check"])),
+        "dirty-memory" => criu(&["check", "--feature", "mem_dirty_track"]),
+        "lazy-pages" => criu(&["check", "--feature", "uffd-noncoop"]),
         "runc" | "crun" | "busybox" | "strace" | "ps" | "buildah" | "catatonit" => on_path(need),
         _ => panic!("unknown need {need:?}"),
     }
@@ -166,6 +169,15 @@ pub fn missing(need: &str) -> Option<String> {
 const BRIDGE: &str =
     "ip link add docker0 type bridge && iptables -t nat -A POSTROUTING -j MASQUERADE &&
     iptables -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT";
+
+/// What CRIU says is missing on this machine.
+fn criu(check: &[&str]) -> Option<String> {
+    let outcome = crate::Cmd::new("criu").args(check).run();
+    (outcome.status != 0).then(|| {
+        let error = outcome.stderr.lines().next().unwrap_or_default().to_owned();
+        format!("criu {}: {error}", check.join(" "))
+    })
+}
 
 fn exists(path: &str) -> bool {
     Path::new(path).exists()

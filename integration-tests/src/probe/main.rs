@@ -42,6 +42,7 @@ const USAGE: &str = "probe COMMAND
   terminal             JSON: the terminal of this process and its streams
   winch                print the size of the terminal, and again after every SIGWINCH
   notify LINE...       send the lines to $NOTIFY_SOCKET, each as a message
+  count PATH           write a number of its own, a count that grows, and its pid to an open file, again and again
   sleep                wait for SIGTERM, then exit 0
   trap                 print the name of every signal received; SIGTERM exits 42
   trap-all             the number of every signal; SIGTERM exits 42

@@ -47,15 +47,13 @@ mod tests {
             errors(&log)
         };
         let one = "(00.01) Warn  (criu/x.c:1): no\n(00.02)     42: Error (criu/a.c:17): Can't\n";
-        let end = "(00.03) Error (criu/cr-dump.c:20): Dumping FAILED.\n(00.04) Error (criu/z.c:1): z\n";
+        let end =
+            "(00.03) Error (criu/cr-dump.c:20): Dumping FAILED.\n(00.04) Error (criu/z.c:1): z\n";
         let told_one = told(format!("{one}{end}").as_bytes());
         assert_eq!(told_one.as_deref(), Some("Error (criu/a.c:17): Can't"));
         let more = "(00.02) Error (criu/b.c:1): between\n(00.02) Error (criu/c.c:1): last\n";
         let both = told(format!("{one}{more}{end}").as_bytes());
-        assert_eq!(
-            both.as_deref(),
-            Some("Error (criu/a.c:17): Can't; Error (criu/c.c:1): last")
-        );
+        assert_eq!(both.as_deref(), Some("Error (criu/a.c:17): Can't; Error (criu/c.c:1): last"));
         assert_eq!(told(b"\xff\xfe\n"), None);
         assert_eq!(told(end.as_bytes()), None);
         assert_eq!(errors(&dir.path().join("none")), None);

@@ -87,29 +87,25 @@ fn adopt(number: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(number) }
 }
 
-/// Sends the master end of a terminal that was not made by an executor, with what the caller expects of
-/// one that it keeps.
-pub(super) fn hand_over(
-    socket: &OwnedFd,
-    master: &OwnedFd,
-    foreground: Option<Foreground>,
-) -> Result<()> {
+/// Sends the master end of a terminal that was not made by an executor.
+pub(super) fn hand_over(socket: &OwnedFd, master: &OwnedFd) -> Result<()> {
+    send_over(socket, b"/dev/ptmx", master.as_raw_fd())
+        .map_err(|e| Error::system("sendmsg to", "console socket", e))
+}
+
+/// Makes such a terminal one as a caller that keeps it expects. Its processes hear of another size.
+pub(super) fn settle(master: &OwnedFd, foreground: Foreground) -> Result<()> {
     let failed = |action| {
         move |e: rustix::io::Errno| {
             Error::system(action, "the terminal", Errno::from_raw(e.raw_os_error()))
         }
     };
-    if let Some(Foreground { size }) = foreground {
-        let mut modes = tcgetattr(master).map_err(failed("tcgetattr"))?;
-        modes.output_modes.remove(OutputModes::ONLCR);
-        tcsetattr(master, OptionalActions::Now, &modes).map_err(failed("tcsetattr"))?;
-        if let Some((ws_row, ws_col)) = size {
-            let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
-            tcsetwinsize(master, size).map_err(failed("tcsetwinsize"))?;
-        }
-    }
-    send_over(socket, b"/dev/ptmx", master.as_raw_fd())
-        .map_err(|e| Error::system("sendmsg to", "console socket", e))
+    let mut modes = tcgetattr(master).map_err(failed("tcgetattr"))?;
+    modes.output_modes.remove(OutputModes::ONLCR);
+    tcsetattr(master, OptionalActions::Now, &modes).map_err(failed("tcsetattr"))?;
+    let Some((ws_row, ws_col)) = foreground.size else { return Ok(()) };
+    let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(master, size).map_err(failed("tcsetwinsize"))
 }
 
 /// Sends a descriptor to whoever listens at `path`.

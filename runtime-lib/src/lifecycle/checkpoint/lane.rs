@@ -7,12 +7,12 @@ use oci_spec::runtime::LinuxNamespaceType;
 use serde_json::{Value, json};
 
 use crate::cgroup::Cgroup;
-use crate::compile::{self, Foreground};
+use crate::compile;
 use crate::criu::Listener;
 use crate::error::{Error, Result};
 use crate::launch::{Child, Lane, NoLane, launch};
 use crate::lifecycle::Runtime;
-use crate::lifecycle::console::{Delivery, hand_over};
+use crate::lifecycle::console::hand_over;
 use crate::lifecycle::create::{Draft, start_unit};
 use crate::lifecycle::hooks::HookContext;
 use crate::plan::HookKind;
@@ -30,7 +30,6 @@ pub(super) struct RestoreLane<'a> {
     pub sent_terminal: bool,
     runtime: &'a Runtime,
     console: Option<OwnedFd>,
-    foreground: Option<Foreground>,
     init: Option<Child>,
 }
 
@@ -40,11 +39,9 @@ impl<'a> RestoreLane<'a> {
         draft: &'a Draft,
         (entry, cgroup): (&'a Entry, &'a mut Cgroup),
         record: Record,
-        delivery: &mut Delivery,
+        console: Option<OwnedFd>,
     ) -> Self {
-        let (console, foreground) = (delivery.executor.take(), delivery.foreground);
-        let (sent_terminal, init) = (false, None);
-        Self { draft, entry, cgroup, record, sent_terminal, runtime, console, foreground, init }
+        Self { draft, entry, cgroup, record, sent_terminal: false, runtime, console, init: None }
     }
 
     /// The restored container's init.
@@ -111,7 +108,7 @@ impl<'a> RestoreLane<'a> {
     fn terminal_is_made(&mut self, master: OwnedFd) -> Result<()> {
         // The first is that of the init; others are nobody's.
         let Some(console) = self.console.take() else { return Ok(()) };
-        hand_over(&console, &master, self.foreground)?;
+        hand_over(&console, &master)?;
         self.sent_terminal = true;
         Ok(())
     }

@@ -121,7 +121,7 @@ fn build(
     let parts = site.parts()?;
     let shape = shape(&draft.layout, parts.1);
     make_mount_points(draft, &shape)?;
-    let mut lane = RestoreLane::new(runtime, draft, parts, record, &mut delivery);
+    let mut lane = RestoreLane::new(runtime, draft, parts, record, delivery.executor.take());
     let restored = run(&mut lane, &shape, stdio, terms);
     let child = match restored {
         Ok(()) => lane.init()?,
@@ -136,7 +136,11 @@ fn build(
     if let Some(path) = &create.pid_file {
         files::write_pid_file(path, child.pid)?;
     }
+    let foreground = delivery.foreground;
     let master = if lane.sent_terminal { delivery.master()? } else { None };
+    if let (Some(master), Some(foreground)) = (&master, foreground) {
+        console::settle(master, foreground)?;
+    }
     Ok(Process::adopt(child, master)?.with_notify(notify))
 }
 

@@ -1,0 +1,72 @@
+//! Containers for CRIU, and where it puts what.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::{Bundle, Cmd, Container, Outcome, wait_until};
+
+/// What CRIU can reopen: a file of the harness lies outside of the container.
+pub const NOWHERE: &str = "exec \"$@\" </dev/null >/dev/null 2>&1";
+
+/// A container that counts in /count.
+pub fn counter() -> Bundle {
+    Bundle::probe(&["count", "/count"])
+}
+
+/// Starts it in the background, with nothing of the harness's as its streams.
+#[track_caller]
+pub fn start(b: &Bundle) -> Container<'_> {
+    b.run_cmd(&["--detach"]).through_shell(NOWHERE).run().ok();
+    b.container()
+}
+
+/// Where the images are.
+pub fn images(b: &Bundle) -> PathBuf {
+    b.scratch("images")
+}
+
+/// CRIU 3.17 changes options of the whole cgroup v2 hierarchy, unless it leaves cgroups alone
+/// (checkpoint-restore/criu issue 3029).
+pub fn with_images(b: &Bundle, verb: &str) -> Cmd {
+    let cmd = b.verb(verb).arg("--manage-cgroups-mode").arg("ignore");
+    cmd.arg("--image-path").arg(images(b)).arg("--work-path").arg(b.scratch("work"))
+}
+
+/// `checkpoint`, with further flags.
+pub fn checkpoint(b: &Bundle, flags: &[&str]) -> Outcome {
+    with_images(b, "checkpoint").args(flags).arg(b.id()).run()
+}
+
+/// `restore`, with further flags, not yet started.
+pub fn restore_cmd(b: &Bundle, flags: &[&str]) -> Cmd {
+    with_images(b, "restore").args(flags).arg("--bundle").arg(b.path()).arg(b.id())
+}
+
+/// Restores it in the background.
+#[track_caller]
+pub fn restore(b: &Bundle) -> Container<'_> {
+    let done = restore_cmd(b, &["--detach"]).through_shell(NOWHERE).run();
+    assert_eq!(done.status, 0, "{}", log(b, "restore.log"));
+    b.container()
+}
+
+/// What CRIU has logged.
+pub fn log(b: &Bundle, name: &str) -> String {
+    fs::read_to_string(b.scratch("work").join(name)).unwrap_or_default()
+}
+
+/// A counter's number, its count, and its pid.
+pub fn count(b: &Bundle) -> (u128, u64, u32) {
+    let text = fs::read_to_string(b.rootfs().join("count")).unwrap_or_default();
+    let mut fields = text.split_whitespace();
+    let mut next = || fields.next().unwrap_or("0");
+    (next().parse().unwrap(), next().parse().unwrap(), next().parse().unwrap())
+}
+
+/// Waits until it has counted on.
+#[track_caller]
+pub fn counted(b: &Bundle) -> (u128, u64, u32) {
+    let (_, before, _) = count(b);
+    wait_until("it counts", || count(b).1 > before);
+    count(b)
+}
