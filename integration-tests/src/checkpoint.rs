@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::{Bundle, Cmd, Container, Outcome, wait_until};
+use crate::{Bundle, Cmd, Container, Kind, Outcome, Runtime, wait_until};
 
 /// What CRIU can reopen: a file of the harness lies outside of the container.
 pub const NOWHERE: &str = "exec \"$@\" </dev/null >/dev/null 2>&1";
@@ -25,10 +25,13 @@ pub fn images(b: &Bundle) -> PathBuf {
     b.scratch("images")
 }
 
-/// CRIU 3.17 changes options of the whole cgroup v2 hierarchy, unless it leaves cgroups alone
-/// (checkpoint-restore/criu issue 3029).
-pub fn with_images(b: &Bundle, verb: &str) -> Cmd {
-    let cmd = b.verb(verb).arg("--manage-cgroups-mode").arg("ignore");
+/// CRIU may change options of the whole cgroup v2 hierarchy, unless it leaves cgroups alone (checkpoint-restore/criu
+/// issue 3029), which runc cannot ask for before 1.2.
+fn with_images(b: &Bundle, verb: &str) -> Cmd {
+    let mut cmd = b.verb(verb);
+    if Runtime::get().kind() != Kind::Runc {
+        cmd = cmd.args(["--manage-cgroups-mode", "ignore"]);
+    }
     cmd.arg("--image-path").arg(images(b)).arg("--work-path").arg(b.scratch("work"))
 }
 
@@ -40,6 +43,12 @@ pub fn checkpoint(b: &Bundle, flags: &[&str]) -> Outcome {
 /// `restore`, with further flags, not yet started.
 pub fn restore_cmd(b: &Bundle, flags: &[&str]) -> Cmd {
     with_images(b, "restore").args(flags).arg("--bundle").arg(b.path()).arg(b.id())
+}
+
+/// `checkpoint --pre-dump` into a directory of that name.
+pub fn pre_dump(b: &Bundle, name: &str) -> Outcome {
+    let cmd = with_images(b, "checkpoint").arg("--pre-dump");
+    cmd.arg("--image-path").arg(b.scratch(name)).arg(b.id()).run()
 }
 
 /// Restores it in the background.

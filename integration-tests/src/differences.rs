@@ -640,6 +640,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "leaves the loopback interface of a restored network namespace down",
     ),
     differ(
+        "restored-size",
+        &[Runc],
+        "tells a restored process nothing of its terminal's size until that changes",
+    ),
+    differ(
         "criu-error",
         &[Runc, Crun],
         "says that CRIU failed, and what it said in other lines, or not at all",

@@ -157,7 +157,7 @@ pub fn missing(need: &str) -> Option<String> {
             let made = crate::Cmd::new("unshare").args(["-n", "sh", "-c", script]).run();
             unless(made.status == 0, "the kernel makes no veth pair")
         }),
-        "criu" => on_path("criu").or_else(|| criu(&["check"])),
+        "criu" => on_path("criu").or_else(missing_verb).or_else(|| criu(&["check"])),
         "dirty-memory" => criu(&["check", "--feature", "mem_dirty_track"]),
         "lazy-pages" => criu(&["check", "--feature", "uffd-noncoop"]),
         "runc" | "crun" | "busybox" | "strace" | "ps" | "buildah" | "catatonit" => on_path(need),
@@ -169,6 +169,12 @@ pub fn missing(need: &str) -> Option<String> {
 const BRIDGE: &str =
     "ip link add docker0 type bridge && iptables -t nat -A POSTROUTING -j MASQUERADE &&
     iptables -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT";
+
+/// Debian's crun is built without it.
+fn missing_verb() -> Option<String> {
+    let asked = Runtime::get().without_driver().args(["checkpoint", "--help"]).run();
+    (asked.status != 0).then(|| "the runtime has no checkpoint".into())
+}
 
 /// What CRIU says is missing on this machine.
 fn criu(check: &[&str]) -> Option<String> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use integration_tests::checkpoint::{
-    NOWHERE, checkpoint, count, counted, counter, images, restore, restore_cmd, start,
+    NOWHERE, checkpoint, count, counted, counter, images, pre_dump, restore, restore_cmd, start,
 };
 use integration_tests::{Cmd, Value, json, known_difference, probe, require, wait_until};
 
@@ -126,9 +126,7 @@ fn memory_can_be_written_beforehand() {
     let b = counter();
     start(&b);
     let before = counted(&b);
-    let parent = b.scratch("parent");
-    let pre = b.verb("checkpoint").args(["--manage-cgroups-mode", "ignore", "--pre-dump"]);
-    pre.arg("--image-path").arg(&parent).arg(b.id()).run().ok();
+    pre_dump(&b, "parent").ok();
     assert_eq!(counted(&b).0, before.0);
     checkpoint(&b, &["--parent-path", "../parent"]).ok();
     assert!(images(&b).join("parent").exists());
