@@ -37,12 +37,22 @@ fn with_images(b: &Bundle, verb: &str) -> Cmd {
 
 /// `checkpoint`, with further flags.
 pub fn checkpoint(b: &Bundle, flags: &[&str]) -> Outcome {
-    with_images(b, "checkpoint").args(flags).arg(b.id()).run()
+    checkpoint_cmd(b, flags).run()
+}
+
+/// The same, not yet started.
+pub fn checkpoint_cmd(b: &Bundle, flags: &[&str]) -> Cmd {
+    with_images(b, "checkpoint").args(flags).arg(b.id())
 }
 
 /// `restore`, with further flags, not yet started.
 pub fn restore_cmd(b: &Bundle, flags: &[&str]) -> Cmd {
-    with_images(b, "restore").args(flags).arg("--bundle").arg(b.path()).arg(b.id())
+    restore_as(b, flags, b.id())
+}
+
+/// The same under another id.
+pub fn restore_as(b: &Bundle, flags: &[&str], id: &str) -> Cmd {
+    with_images(b, "restore").args(flags).arg("--bundle").arg(b.path()).arg(id)
 }
 
 /// `checkpoint --pre-dump` into a directory of that name.

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use integration_tests::checkpoint::{
-    NOWHERE, checkpoint, count, counted, counter, images, pre_dump, restore, restore_cmd, start,
+    NOWHERE, checkpoint, checkpoint_cmd, count, counted, counter, images, log, pre_dump, restore,
+    restore_as, restore_cmd, start,
 };
 use integration_tests::{Cmd, Value, json, known_difference, probe, require, wait_until};
 
@@ -239,4 +240,54 @@ fn the_hooks_of_a_new_container_run_at_a_restore() {
         })
         .collect();
     assert_eq!(kinds, ["prestart", "createRuntime"]);
+}
+
+#[test]
+fn a_config_of_criu_s_is_named_by_an_annotation() {
+    require!("root", "criu");
+    let mut b = counter();
+    let config = b.scratch("criu.conf");
+    fs::write(&config, "log-file=other.log\n").unwrap();
+    b.set("/annotations", json!({ "org.criu.config": config }));
+    start(&b);
+    counted(&b);
+    checkpoint(&b, &[]).ok();
+    let log = b.scratch("work/other.log");
+    assert!(log.exists() && !b.scratch("work/dump.log").exists());
+    fs::remove_file(&log).unwrap();
+    restore(&b);
+    assert!(log.exists() && !b.scratch("work/restore.log").exists());
+}
+
+#[test]
+fn memory_can_be_fetched_while_it_runs() {
+    require!("root", "criu", "lazy-pages");
+    let b = counter();
+    start(&b);
+    let before = counted(&b);
+    let status = b.scratch("status");
+    nix::unistd::mkfifo(&status, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = format!("127.0.0.1:{port}");
+    let flags = ["--lazy-pages", "--status-fd", "3", "--page-server", &server];
+    let serving = checkpoint_cmd(&b, &flags).env("STATUS", &status);
+    let serving = serving.through_shell("exec 3>\"$STATUS\"; exec \"$@\"").spawn();
+    assert_eq!(fs::read(&status).unwrap(), [0], "a byte, and closed after it");
+    let pages = Cmd::new("criu").args(["lazy-pages", "--page-server", "--address", "127.0.0.1"]);
+    let pages = pages
+        .args(["--port", &port.to_string(), "-D"])
+        .arg(images(&b))
+        .arg("-W")
+        .arg(b.scratch("work"));
+    let pages = pages.spawn();
+    wait_until("pages can be asked for", || b.scratch("work/lazy-pages.socket").exists());
+    let other = format!("{}-other", b.id());
+    let restored =
+        restore_as(&b, &["--detach", "--lazy-pages"], &other).through_shell(NOWHERE).run();
+    assert_eq!(restored.status, 0, "{}", log(&b, "restore.log"));
+    assert_eq!(serving.wait().status, 0);
+    assert_eq!(pages.wait().status, 0);
+    assert_eq!(counted(&b).0, before.0);
+    b.verb("state").arg(b.id()).run().fails();
+    b.verb("delete").args(["--force", &other]).run().ok();
 }

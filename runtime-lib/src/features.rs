@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 
 use crate::compile;
+use crate::lifecycle::CRIU_CONFIG;
 use crate::plan::HookKind;
 use crate::seccomp;
 use crate::spec::{self, KEEP_GROUPS, names_of};
@@ -86,7 +87,7 @@ pub fn supported_seccomp_flags() -> Vec<&'static str> {
 
 /// Annotations of a config that change what is done. A dot at the end: all that begin so.
 pub fn acted_upon_annotations() -> Vec<&'static str> {
-    sorted([crate::cgroup::systemd::ANNOTATION, KEEP_GROUPS].into_iter())
+    sorted([crate::cgroup::systemd::ANNOTATION, CRIU_CONFIG, KEEP_GROUPS].into_iter())
 }
 
 fn sorted(names: impl Iterator<Item = &'static str>) -> Vec<&'static str> {

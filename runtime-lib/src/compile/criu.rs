@@ -2,13 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cgroup::{self, CgroupShape, Joining};
 use super::mounts::{self, Entry, What};
 use super::namespaces::{CLONE_NEWNET, CLONE_NEWNS, Namespaces};
 use super::rootfs::{self, AT_RECURSIVE, OPEN_TREE_CLONE_CLOEXEC};
-use super::{Compiler, Pinned, Request, affinity, process};
+use super::{Compiler, Pinned, Request, affinity, process, resctrl};
 use crate::error::Result;
 use crate::plan::op::{Op, Slot, kind, signal};
 use crate::plan::{Builder, Plan, RuntimeStep, Source};
@@ -35,6 +35,8 @@ pub(crate) struct Restoring<'a> {
     /// An empty directory, where CRIU finds the root filesystem as a mount of its own.
     pub place: &'a Path,
     pub cgroup: &'a CgroupShape,
+    /// Files of the container's resctrl group.
+    pub resctrl: &'a [PathBuf],
     pub keyring: Option<&'a str>,
 }
 
@@ -72,6 +74,7 @@ pub(crate) fn criu(request: &CriuRequest<'_>) -> Result<Plan> {
 /// namespace that ends with CRIU: nothing of it is ever seen on the host.
 fn precede(plan: &mut Builder, restoring: &Restoring<'_>) {
     cgroup::join(plan, restoring.cgroup, Joining::Process);
+    resctrl::join(plan, restoring.resctrl, resctrl::Need::Create);
     affinity::reset(plan);
     process::session_keyring(plan, restoring.keyring);
     plan.origin("root.path");
@@ -105,9 +108,7 @@ pub(crate) fn mount_points(request: &Request<'_>) -> Result<Plan> {
     let tmpfs = |entry: &&Entry<'_>| entry.what == What::Filesystem("tmpfs");
     let covered: Vec<_> = entries.iter().filter(tmpfs).map(|e| e.destination.clone()).collect();
     for entry in entries {
-        let inside = |of: &&std::path::PathBuf| {
-            entry.destination != **of && entry.destination.starts_with(of)
-        };
+        let inside = |of: &&PathBuf| entry.destination != **of && entry.destination.starts_with(of);
         if covered.iter().find(inside).is_none() {
             mount_point(&mut c, entry);
         }

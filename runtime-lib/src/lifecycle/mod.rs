@@ -25,6 +25,7 @@ mod update;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use checkpoint::CRIU_CONFIG;
 pub use checkpoint::{
     CgroupsMode, CheckpointOptions, CriuOptions, NetworkLock, PageServer, RestoreOptions,
 };

@@ -33,7 +33,8 @@ const LOG_LEVEL: i32 = 4;
 /// Settings of runc's that CRIU takes last, if the file is there, unless the annotation says
 /// otherwise.
 const CONFIG_FILE: &str = "/etc/criu/runc.conf";
-const CONFIG_ANNOTATION: &str = "org.criu.config";
+/// Names another such file.
+pub(crate) const CRIU_CONFIG: &str = "org.criu.config";
 
 /// CRIU wants capabilities that nobody but root of the whole machine has.
 fn require_root(runtime: &Runtime, verb: &str) -> Result<()> {
@@ -81,7 +82,7 @@ fn notify_mount(state: &Path) -> External {
 /// An annotation that is empty means none at all, as with runc.
 fn config_file(spec: &Spec) -> Option<String> {
     let annotations = spec.annotations().as_ref();
-    let given = annotations.and_then(|map| map.get(CONFIG_ANNOTATION));
+    let given = annotations.and_then(|map| map.get(CRIU_CONFIG));
     let file = given.map_or(CONFIG_FILE, String::as_str);
     (!file.is_empty()).then(|| file.to_owned())
 }

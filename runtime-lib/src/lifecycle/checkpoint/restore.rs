@@ -169,6 +169,7 @@ fn run(
             rootfs: &lane.draft.bundle.rootfs,
             place: &place,
             cgroup: shape,
+            resctrl: &lane.draft.resctrl_tasks,
             keyring: keyring.as_deref(),
         }),
         given,
