@@ -9,7 +9,7 @@ use super::*;
 const LIST: &str = include_str!("../../tests/golden/runc-flags.txt");
 
 /// What teu has and runc has not, and why.
-const ADDED: [(&str, &str); 9] = [
+const ADDED: [(&str, &str); 10] = [
     ("checkpoint --network-lock", "a flag of crun"),
     ("restore --network-lock", "a flag of crun"),
     ("restore --tcp-close", "a flag of crun, which podman gives"),
@@ -18,6 +18,7 @@ const ADDED: [(&str, &str); 9] = [
     ("plan", "shows what create would do"),
     ("seccomp", "explains profiles"),
     ("teu --cgroup-manager", "crun's flag, which podman gives for --cgroups=disabled"),
+    ("teu --timings", "prints where the time of a start went"),
     ("teu --criu", "a flag of runc before 1.2, which callers still give"),
 ];
 

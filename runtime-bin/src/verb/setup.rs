@@ -37,11 +37,6 @@ pub fn foreground(console: Console) -> Result<Console, Failure> {
     }
 }
 
-/// Says that a flag is known but of no use yet: nothing is ignored in silence.
-pub fn refuse(what: &str, given: bool) -> Result<(), Failure> {
-    if given { Err(Failure::Unsupported(format!("{what} is"))) } else { Ok(()) }
-}
-
 /// How many descriptors a service manager passed to this very process (sd_listen_fds(3)).
 fn listen_fds() -> u32 {
     let number = |name: &str| std::env::var_os(name).and_then(|text| parsed(&text));

@@ -20,6 +20,7 @@ use crate::prepare::{Prepare, prepare};
 use crate::signal::open_pidfd;
 use crate::spec::{Namespace, namespace};
 use crate::state::{Entry, ProcStat, Record, now};
+use crate::timings::Timer;
 
 pub(super) struct RestoreLane<'a> {
     pub draft: &'a Draft,
@@ -73,7 +74,7 @@ impl<'a> RestoreLane<'a> {
         if namespace(&self.draft.bundle.spec, LinuxNamespaceType::Network) == Some(Namespace::New) {
             let plan = compile::loopback()?;
             let from = Prepare { pidfd: Some(pidfd.as_fd()), ..Prepare::default() };
-            launch(&plan, prepare(&plan, from)?, &mut NoLane).map(drop)?;
+            launch(&plan, prepare(&plan, from)?, &mut NoLane, &mut Timer::off()).map(drop)?;
         }
         let context = self.context(Some((pid, &pidfd)));
         context.run(HookKind::Prestart)?;

@@ -21,6 +21,7 @@ use crate::lifecycle::create::{Draft, Site, shape};
 use crate::lifecycle::{Process, Runtime, Stdio, files, notify};
 use crate::prepare::{Prepare, prepare};
 use crate::state::Record;
+use crate::timings::Timer;
 
 const VERB: &str = "restore";
 const LOG: &str = "restore.log";
@@ -36,7 +37,7 @@ pub(in crate::lifecycle) fn restore(
     options: RestoreOptions,
 ) -> Result<Process> {
     require_root(runtime, VERB)?;
-    let draft = Draft::read(runtime, id, bundle)?;
+    let draft = Draft::read(runtime, id, bundle, &mut Timer::off())?;
     let labelled = options.lsm_profile.is_some() || options.lsm_mount_context.is_some();
     let images = Images::open(&options.criu)?;
     let terms = Terms::of(&draft, &options, &images)?;
@@ -148,7 +149,7 @@ fn make_mount_points(draft: &Draft, shape: &CgroupShape) -> Result<()> {
     let plan = compile::mount_points(&draft.request(shape))?;
     let from = Prepare { user_namespaces: user_namespaces(&plan)?, ..Prepare::default() };
     // It has done all that it can when it is back here: dropping it ends it.
-    launch(&plan, prepare(&plan, from)?, &mut NoLane).map(drop)
+    launch(&plan, prepare(&plan, from)?, &mut NoLane, &mut Timer::off()).map(drop)
 }
 
 /// Starts CRIU in the place of the container's first process, and has it restore.

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::launch::{Child, End, Lane, NoLane, launch, wait_and_leave};
 use crate::lifecycle::{files, hooks::environment};
 use crate::prepare::{Prepare, memory_file, prepare};
+use crate::timings::Timer;
 
 /// A CRIU that waits for its request.
 pub(super) struct Service {
@@ -57,7 +58,7 @@ impl Service {
             restore: setting.restore,
         })?;
         let prepared = prepare(&plan, Prepare { given, ..setting.from })?;
-        let child = launch(&plan, prepared, lane).map_err(program_problem)?;
+        let child = launch(&plan, prepared, lane, &mut Timer::off()).map_err(program_problem)?;
         Ok(Self { child, connection, output: None })
     }
 
