@@ -81,6 +81,8 @@ pub fn missing(need: &str) -> Option<String> {
             let run = std::env::var("XDG_RUNTIME_DIR").unwrap_or_default();
             unless(exists(&format!("{run}/systemd/private")), "no systemd of the user's own")
         }
+        "session" => unless(!is_root(), "root plays the ordinary user, who has no session")
+            .or_else(|| missing("systemd")),
         "cgroup2" => unless(cgroup::is_v2(), "cgroup v2 does not rule"),
         "disk" => unless(cgroup::a_disk().is_some(), "there is no disk"),
         "realtime" => {

@@ -2,7 +2,7 @@
 
 use integration_tests::cgroup;
 use integration_tests::engine::Podman;
-use integration_tests::{is_root, known_difference, ordinary_user, require};
+use integration_tests::{known_difference, ordinary_user, require};
 
 tests! {
     rootless:
@@ -26,8 +26,8 @@ fn a_life_without_privileges(podman: &Podman) {
         .exec(&["--privileged"], &["grep", "-q", "CapEff:.000001ffffffffff", "/proc/self/status"])
         .ok();
     running.exec(&[], &["no-such-command"]).exits(127);
-    let top = running.verb("top", &["-l"]);
-    drop(top);
+    let top = running.verb("top", &[]).ok();
+    assert!(top.stdout.contains("podman-init"), "{top:?}");
     running.verb("stop", &[]).ok();
     assert_eq!(running.inspect("State.ExitCode"), "5");
     running.verb("start", &[]).ok();
@@ -104,10 +104,7 @@ fn pods_and_builds(podman: &Podman) {
 
 /// Where systemd runs the user's session; elsewhere podman does not even ask.
 fn limits_by_delegation(podman: &Podman) {
-    require!("cgroup2", "systemd", "delegation");
-    if is_root() {
-        return;
-    }
+    require!("cgroup2", "session", "delegation");
     let running = podman.start_container(&["-m=64m", "--pids-limit=30"], &["sleep", "1000"]);
     let cgroup = running.cgroup();
     cgroup.is(("memory.limit_in_bytes", ""), ("memory.max", "67108864"));
