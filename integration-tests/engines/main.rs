@@ -4,48 +4,37 @@
 //! ended, and nothing may be left of what was not there before.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
+/// Lists the tests of a module; `super::$how` makes one of a function.
+macro_rules! tests {
+    ($how:ident: $($name:ident),+ $(,)?) => {
+        pub(crate) fn tests() -> Vec<libtest_mimic::Trial> {
+            vec![$(super::$how(module_path!(), stringify!($name), $name)),+]
+        }
+    };
+}
+
+mod containerd;
 mod docker;
 mod podman;
 
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let tests = docker::tests().into_iter().chain(podman::tests()).collect();
-    let conclusion = libtest_mimic::run(&arguments, tests);
-    let left = [docker::finish(), podman::finish()].concat();
+    let mut arguments = Arguments::from_args();
+    // The tests mostly wait for engines.
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(2 * processors);
+    let tests = [containerd::tests(), docker::tests(), podman::tests()];
+    let conclusion = libtest_mimic::run(&arguments, tests.into_iter().flatten().collect());
+    let left = [containerd::finish(), docker::finish(), podman::finish()].concat();
     for thing in &left {
         eprintln!("left over: {thing}");
     }
     match conclusion.has_failed() || !left.is_empty() {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
-    }
-}
-
-/// What several tests use. It is dropped after the last of them, as a plain static is not.
-struct Shared<T> {
-    start: fn() -> T,
-    begun: Mutex<Option<Arc<T>>>,
-}
-
-impl<T> Shared<T> {
-    const fn new(start: fn() -> T) -> Self {
-        Self { start, begun: Mutex::new(None) }
-    }
-
-    /// Starts it for the first test. If that fails, all others fail at once.
-    fn get(&self) -> Arc<T> {
-        Arc::clone(self.begun.lock().unwrap().get_or_insert_with(|| Arc::new((self.start)())))
-    }
-
-    /// Drops it; before, asks what is left over. Nothing if it was not started.
-    fn end(&self, finish: fn(&T) -> Vec<String>) -> Vec<String> {
-        let begun = self.begun.lock().ok().and_then(|mut begun| begun.take());
-        begun.map(|begun| finish(&begun)).unwrap_or_default()
     }
 }
 

@@ -10,7 +10,7 @@ use integration_tests::differences::DIFFERENCES;
 fn every_difference_has_a_name_of_its_own_a_reason_and_a_test() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = vec![dir.join("src/command.rs")];
-    for tests in ["tests", "engines", "engines/docker"] {
+    for tests in ["tests", "engines", "engines/docker", "engines/containerd"] {
         files.extend(fs::read_dir(dir.join(tests)).unwrap().map(|f| f.unwrap().path()));
     }
     files.retain(|path| path.is_file());

@@ -5,11 +5,12 @@ use std::fs;
 use integration_tests::engine::{Docker, Sandbox};
 use integration_tests::wait_until;
 
-alone! {
+tests! { alone:
     live_restore_keeps_containers_going,
     restarted_without_live_restore,
     user_namespaces_remapped,
     fifty_containers_at_once,
+    privileged_containers_in_a_user_namespace,
     a_killed_daemon_finds_its_containers_again,
 }
 
@@ -113,6 +114,38 @@ fn user_namespaces_remapped() {
     box_.verb("stop", &["-t", "0"]).ok();
     drop(box_);
     docker.client(&["volume", "rm", "named"]).run().ok();
+    finish(&docker);
+}
+
+/// All that the daemon knows of; those after CAP_AUDIT_READ are newer.
+const ALL: u64 = (1 << 38) - 1;
+
+/// `--privileged`, of containers and of execs.
+pub(super) fn privileged(docker: &Docker) {
+    let capabilities = |text: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix("CapEff:\t")).unwrap();
+        u64::from_str_radix(line, 16).unwrap() & ALL
+    };
+    let script =
+        "grep -E 'CapEff|Seccomp:' /proc/self/status; mount -t tmpfs none /tmp && echo mounted;
+        echo 1 > /proc/sys/net/ipv4/ip_forward && echo written; mount | grep -c 'sysfs.*[(]rw'";
+    let out = docker.run(&["--rm", "--privileged"], &["sh", "-c", script]).ok().stdout;
+    assert_eq!(capabilities(&out), ALL);
+    assert!(out.ends_with("Seccomp:\t0\nmounted\nwritten\n1\n"), "{out}");
+    let box_ = docker.start_container(&[], &["sleep", "1000"]);
+    let exec = |flags: &[&str]| box_.exec_with(flags, &["grep", "CapEff", "/proc/self/status"]);
+    assert_eq!(capabilities(&exec(&[]).ok().stdout), 0xa804_25fb);
+    assert_eq!(capabilities(&exec(&["--privileged"]).ok().stdout), ALL);
+}
+
+/// Where the tests' own root lacks a capability, as root of a container often does, `--privileged` fails with every
+/// runtime; in a user namespace it has them all.
+fn privileged_containers_in_a_user_namespace() {
+    let docker = Docker::start_in(Sandbox::in_user_namespace("docker"), &[]);
+    privileged(&docker);
+    docker.run(&["--rm", "--cap-add=SYS_RESOURCE"], &["true"]).ok();
+    let out = docker.run(&["--rm", "--memory=64m", "-u", "alice"], &["id", "-u"]).ok();
+    assert_eq!(out.stdout, "1000\n");
     finish(&docker);
 }
 

@@ -1,15 +1,14 @@
 //! `docker exec`.
 
 use integration_tests::engine::{Docker, Started};
-use integration_tests::{Terminal, known_difference, require, wait_until};
+use integration_tests::{Terminal, known_difference, wait_until};
 
-tests! {
+tests! { shared:
     statuses_and_output,
     as_another_user_elsewhere_with_variables,
     in_the_background,
     input,
     in_a_terminal,
-    a_privileged_one,
     it_is_the_container_s_own_world,
     refused_where_nothing_runs,
     many_at_once,
@@ -85,16 +84,6 @@ fn in_a_terminal(docker: &Docker) {
     wait_until("awake", || !box_.verb("top", &[]).ok().stdout.contains("sleep 2000"));
     terminal.type_in("exit 5\n");
     shell.wait().exits(5);
-}
-
-fn a_privileged_one(docker: &Docker) {
-    require!("all-capabilities");
-    let box_ = sleeper(docker, &[]);
-    let bounding = |flags: &[&str]| {
-        box_.exec_with(flags, &["grep", "CapEff", "/proc/self/status"]).ok().stdout
-    };
-    assert_eq!(bounding(&[]), "CapEff:\t00000000a80425fb\n");
-    assert!(bounding(&["--privileged"]).starts_with("CapEff:\t000001ff"));
 }
 
 fn it_is_the_container_s_own_world(docker: &Docker) {

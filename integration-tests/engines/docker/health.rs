@@ -3,7 +3,7 @@
 use integration_tests::engine::{Docker, Started};
 use integration_tests::wait_until;
 
-tests! {
+tests! { shared:
     healthy_then_not_then_healthy_again,
     a_check_that_hangs_or_cannot_be_run,
     checks_leave_nothing_behind,

@@ -5,7 +5,7 @@ use std::fs;
 use integration_tests::Outcome;
 use integration_tests::engine::Docker;
 
-tests! {
+tests! { shared:
     committed,
     exported_and_imported,
     saved_and_loaded,

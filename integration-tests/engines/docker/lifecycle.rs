@@ -4,7 +4,7 @@ use integration_tests::engine::{Docker, Started};
 use integration_tests::{differences, wait_until};
 use nix::sys::signal::Signal;
 
-tests! {
+tests! { shared:
     created_started_ended_and_started_again,
     stopped_by_its_own_signal_or_by_force,
     signals_by_kill,

@@ -3,7 +3,7 @@
 use integration_tests::engine::{Docker, Started};
 use integration_tests::wait_until;
 
-tests! {
+tests! { shared:
     everything_is_its_own_by_default,
     those_of_the_host,
     network_of_another_container,

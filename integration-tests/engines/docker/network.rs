@@ -3,7 +3,7 @@
 use integration_tests::engine::{Docker, Started};
 use integration_tests::{require, wait_until};
 
-tests! {
+tests! { shared:
     addresses_names_and_resolvers,
     published_ports,
     containers_of_a_network_know_each_other_by_name,

@@ -4,7 +4,7 @@ use std::fs;
 
 use integration_tests::engine::Docker;
 
-tests! {
+tests! { shared:
     host_directories_writable_and_read_only,
     named_volumes_outlive_their_containers,
     volumes_of_another_container,

@@ -3,7 +3,7 @@
 use integration_tests::engine::Docker;
 use integration_tests::{Terminal, wait_until};
 
-tests! {
+tests! { shared:
     a_shell_in_a_terminal,
     keys_reach_the_foreground,
     detached_and_attached_again,

@@ -1,10 +1,12 @@
 //! Container engines over the runtime under test, each with its own data, sockets, mounts and network.
 
+pub mod containerd;
 pub mod docker;
 pub mod image;
 pub mod podman;
 pub mod sandbox;
 
+pub use containerd::{Containerd, Task};
 pub use docker::{Docker, Started};
 pub use podman::Podman;
 pub use sandbox::Sandbox;
