@@ -51,6 +51,16 @@ fn the_mounts_and_devices_are_all_there() {
     assert_eq!(r["interfaces"], json!({ "lo": true }));
 }
 
+/// As `ctr run --privileged` has it: all nodes of the host.
+#[test]
+fn ptmx_is_that_of_the_container_s_devpts_even_if_the_host_s_is_asked_for() {
+    require!("root", "userns");
+    let mut b = mapped();
+    let ptmx = json!({ "path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2, "fileMode": 438 });
+    b.set("/linux/devices", json!([ptmx]));
+    assert_eq!(b.report()["dev"]["ptmx"]["target"], "pts/ptmx");
+}
+
 #[test]
 fn the_devices_work() {
     require!("root", "userns");

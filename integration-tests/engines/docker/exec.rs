@@ -69,15 +69,12 @@ fn in_a_terminal(docker: &Docker) {
     let mut terminal = Terminal::new();
     let shell = terminal.spawn(box_.exec_cmd(&["-it"], &["sh"]));
     terminal.wait_for("# ");
-    terminal.type_in("tty; stty size; echo $((6 * 7))\n");
+    terminal.type_until("stty size\n", "30 100");
+    terminal.type_in("tty; echo $((6 * 7))\n");
     terminal.wait_for("/dev/pts/");
-    terminal.wait_for("30 100");
     terminal.wait_for("42");
     terminal.resize(40, 120);
-    wait_until("the new size", || {
-        terminal.type_in("stty size\n");
-        terminal.seen().contains("40 120")
-    });
+    terminal.type_until("stty size\n", "40 120");
     terminal.type_in("sleep 2000\n");
     wait_until("asleep", || box_.verb("top", &[]).ok().stdout.contains("sleep 2000"));
     terminal.type_in("\x03");

@@ -1,7 +1,7 @@
 //! `-t`: a terminal inside, on a terminal outside.
 
+use integration_tests::Terminal;
 use integration_tests::engine::Docker;
-use integration_tests::{Terminal, wait_until};
 
 tests! { shared:
     a_shell_in_a_terminal,
@@ -17,15 +17,14 @@ fn a_shell_in_a_terminal(docker: &Docker) {
     let shell = terminal.spawn(docker.run_cmd(&["--rm", "-it", "-h", "box"], &["sh"]));
     terminal.wait_for("# ");
     assert!(terminal.is_raw());
-    terminal.type_in("tty; stty size; ls -l /dev/console; echo $TERM, $((6 * 7))\n");
-    for text in ["/dev/pts/0", "30 100", "/dev/console", "xterm, 42"] {
+    // The client tells of the size when the process already runs.
+    terminal.type_until("stty size\n", "30 100");
+    terminal.type_in("tty; ls -l /dev/console; echo $TERM, $((6 * 7))\n");
+    for text in ["/dev/pts/0", "/dev/console", "xterm, 42"] {
         terminal.wait_for(text);
     }
     terminal.resize(50, 132);
-    wait_until("the new size", || {
-        terminal.type_in("stty size\n");
-        terminal.seen().contains("50 132")
-    });
+    terminal.type_until("stty size\n", "50 132");
     terminal.type_in("exit 5\n");
     shell.wait().exits(5);
     assert_eq!(terminal.settings(), before);

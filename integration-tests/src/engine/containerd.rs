@@ -30,7 +30,11 @@ impl Containerd {
     /// # Panics
     /// When it does not come up.
     pub fn start() -> Self {
-        let sandbox = Sandbox::new("containerd");
+        Self::start_in(Sandbox::new("containerd"))
+    }
+
+    /// The same, in these namespaces.
+    pub fn start_in(sandbox: Sandbox) -> Self {
         let path = |name: &str| sandbox.path(name).display().to_string();
         let config = format!(
             "version = 2\nroot = {:?}\nstate = {:?}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\

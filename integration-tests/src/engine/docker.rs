@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 use super::{Sandbox, image};
 use crate::cgroup::Cgroup;
@@ -84,15 +85,15 @@ impl Docker {
 
     fn dockerd(&self) -> Cmd {
         let path = |name: &str| self.sandbox.path(name).display().to_string();
-        fs::write(self.sandbox.path("daemon.json"), "{}").unwrap();
+        let runtimes = json!({ "tested": { "path": Runtime::get().path() } });
+        let config = json!({ "runtimes": runtimes, "default-runtime": "tested" });
+        fs::write(self.sandbox.path("daemon.json"), config.to_string()).unwrap();
         let mut flags = vec![
             format!("--data-root={}", path("data")),
             format!("--exec-root={}", path("exec")),
             format!("--pidfile={}", path("docker.pid")),
             format!("--config-file={}", path("daemon.json")),
             format!("--host={}", self.socket()),
-            format!("--add-runtime=tested={}", Runtime::get().path().display()),
-            "--default-runtime=tested".into(),
             // One cgroup parent for all of its containers, removed at the end.
             format!("--cgroup-parent=/{}", self.sandbox.mark()),
             "--exec-opt=native.cgroupdriver=cgroupfs".into(),

@@ -23,9 +23,7 @@ done
 umount -l $old
 rmdir $old
 [ ! -d /etc/docker ] || mount -t tmpfs tmpfs /etc/docker
-ip link set lo up
-echo ready
-exec sleep infinity";
+ip link set lo up";
 
 /// crun 1.8 turns all controllers off when a v2 hierarchy beside v1 has any (see `Runtime::without_driver`).
 const WITHOUT_UNIFIED: &str = "[ ! -d /sys/fs/cgroup/unified ] || umount -l /sys/fs/cgroup/unified";
@@ -35,6 +33,7 @@ const WITHOUT_UNIFIED: &str = "[ ! -d /sys/fs/cgroup/unified ] || umount -l /sys
 pub struct Sandbox {
     dir: TempDir,
     holder: Running,
+    user: bool,
     mounts: Vec<String>,
 }
 
@@ -49,13 +48,30 @@ impl Sandbox {
 
     /// The same, after a shell script inside.
     pub fn prepared(name: &str, script: &str) -> Self {
+        Self::make(name, script, false)
+    }
+
+    /// The same in a user namespace that has the host's first 65536 ids: root there has all capabilities, also those
+    /// that the tests lack.
+    pub fn in_user_namespace(name: &str) -> Self {
+        Self::make(name, "", true)
+    }
+
+    fn make(name: &str, script: &str, user: bool) -> Self {
         let dir = tempfile::Builder::new().prefix(&format!("teu-it-{name}-")).tempdir().unwrap();
-        let crun = crate::Runtime::get().kind() == crate::Kind::Crun;
-        let script =
-            format!("set -e\n{}\n{script}\n{SETUP}", if crun { WITHOUT_UNIFIED } else { "" });
-        let holder = Cmd::new("unshare").args(["-m", "-n", "sh", "-c", &script]).spawn();
+        let hold = ["-m", "-n", "sh", "-c", "echo ready; exec sleep infinity"];
+        let holder = Cmd::new("unshare").args(user.then_some("-U")).args(hold).spawn();
         holder.wait_for("ready");
-        let mut sandbox = Self { dir, holder, mounts: Vec::new() };
+        if user {
+            for map in ["uid_map", "gid_map"] {
+                fs::write(format!("/proc/{}/{map}", holder.pid()), "0 0 65536").unwrap();
+            }
+        }
+        let mut sandbox = Self { dir, holder, user, mounts: Vec::new() };
+        let crun = crate::Runtime::get().kind() == crate::Kind::Crun;
+        let first = if crun { WITHOUT_UNIFIED } else { "" };
+        let script = format!("set -e\n{first}\n{script}\n{SETUP}");
+        sandbox.cmd("sh").args(["-c", &script]).run().ok();
         sandbox.mounts = sandbox.all_mounts();
         sandbox
     }
@@ -73,7 +89,8 @@ impl Sandbox {
     /// A command inside.
     pub fn cmd(&self, program: impl AsRef<std::ffi::OsStr>) -> Cmd {
         let holder = self.holder.pid().to_string();
-        Cmd::new(program).wrapped(["nsenter", "-t", &holder, "-m", "-n"])
+        let enter = ["nsenter", "-t", &holder, "-m", "-n"];
+        Cmd::new(program).wrapped(enter.into_iter().chain(self.user.then_some("-U")))
     }
 
     /// Its own `/run`.

@@ -94,6 +94,8 @@ fn nodes(c: &Compiler<'_>) -> Vec<Node> {
         .flatten()
         .enumerate()
         .map(|(index, device)| Node::of(index, device))
+        // That is the container's own devpts (engines pass the host's node along with all others).
+        .filter(|node| node.path.as_os_str() != "/dev/ptmx")
         .collect();
     let defaults = DEFAULTS.iter().map(|(path, major, minor)| Node {
         path: PathBuf::from(path),
