@@ -1,17 +1,15 @@
 //! containerd with its shim `io.containerd.runc.v2`, whose option BinaryName names the runtime: one daemon for all
 //! tests but those that restart it.
 
-use std::sync::OnceLock;
-
 use integration_tests::available;
-use integration_tests::engine::Containerd;
+use integration_tests::engine::{Containerd, Shared};
 use libtest_mimic::Trial;
 
 mod daemon;
 mod run;
 mod tasks;
 
-static DAEMON: OnceLock<Containerd> = OnceLock::new();
+static DAEMON: Shared<Containerd> = Shared::new();
 
 pub fn tests() -> Vec<Trial> {
     [daemon::tests(), run::tests(), tasks::tests()].into_iter().flatten().collect()
@@ -19,7 +17,7 @@ pub fn tests() -> Vec<Trial> {
 
 /// Ends the daemon, if any test has started it; returns what is left over.
 pub fn finish() -> Vec<String> {
-    DAEMON.get().map(Containerd::finish).unwrap_or_default()
+    DAEMON.finish()
 }
 
 fn available_here() -> bool {
@@ -29,7 +27,7 @@ fn available_here() -> bool {
 fn shared(module: &str, name: &str, test: fn(&Containerd)) -> Trial {
     crate::trial(module, name, move || {
         if available_here() {
-            test(DAEMON.get_or_init(Containerd::start));
+            test(&DAEMON.get(Containerd::start));
         }
     })
 }

@@ -194,7 +194,7 @@ impl Docker {
         note("cgroup", shown(self.sandbox.cgroups()));
         note("mount", self.mounts());
         note("device", self.sandbox.veths());
-        note("state of", entries(&self.sandbox.path("exec/runtime-tested/moby")));
+        note("state of", entries(&self.sandbox.path("exec/runtime-runc/moby")));
         note("socket", entries(&self.sandbox.run_dir().join("containerd/s")));
         let shims = self.sandbox.processes().into_iter();
         let shims = shims

@@ -5,8 +5,10 @@ pub mod docker;
 pub mod image;
 pub mod podman;
 pub mod sandbox;
+mod shared;
 
 pub use containerd::{Containerd, Task};
 pub use docker::{Docker, Started};
 pub use podman::Podman;
 pub use sandbox::Sandbox;
+pub use shared::{Engine, Shared};

@@ -132,11 +132,7 @@ impl Sandbox {
 
     /// An engine makes these for its containers, and leaves them to whoever asked for them.
     fn cgroup_parents(&self) -> Vec<PathBuf> {
-        let root = Path::new("/sys/fs/cgroup");
-        let hierarchies = entries(root).into_iter().map(|name| root.join(name));
-        let candidates = hierarchies.chain([root.to_owned()]);
-        let dirs = candidates.flat_map(|dir| entries(&dir).into_iter().map(move |n| dir.join(n)));
-        dirs.filter(|dir| dir.to_string_lossy().contains(&self.mark())).collect()
+        cgroup_parents(&self.mark())
     }
 
     /// Ends what a failed test has left.
@@ -168,4 +164,20 @@ pub(super) fn below(dir: &Path, found: &mut Vec<PathBuf>) {
             below(&entry.path(), found);
         }
     }
+}
+
+fn cgroup_parents(mark: &str) -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let hierarchies = entries(root).into_iter().map(|name| root.join(name));
+    let candidates = hierarchies.chain([root.to_owned()]);
+    let dirs = candidates.flat_map(|dir| entries(&dir).into_iter().map(move |n| dir.join(n)));
+    dirs.filter(|dir| dir.to_string_lossy().contains(mark)).collect()
+}
+
+/// What there still is of a sandbox that was dropped.
+pub fn traces(mark: &str) -> Vec<String> {
+    let dir = std::env::temp_dir().join(mark);
+    let paths = cgroup_parents(mark).into_iter().chain(dir.exists().then_some(dir));
+    let paths = paths.map(|path| path.display().to_string());
+    paths.chain(processes(mark).into_iter().map(|(pid, line)| format!("{pid} {line}"))).collect()
 }
