@@ -69,6 +69,9 @@ impl<W: Write> Archive<'_, W> {
     fn append(&mut self, name: &str, size: u64, data: impl Read) -> Result<()> {
         let mut header = tar::Header::new_ustar();
         header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_size(size);
         self.builder.append_data(&mut header, name, data).map_err(failed)
     }

@@ -63,7 +63,7 @@ impl<R: BufRead> Entries<R> {
         loop {
             self.skip()?;
             let Some(header) = self.header()? else { return long.at_end() };
-            self.expect_data(header.entry_size()?)?;
+            self.expect_data(or_zero(&header.as_old().size, || header.entry_size())?)?;
             match header.entry_type() {
                 EntryType::XHeader => long.extended = pax::parse(&self.extended()?)?,
                 EntryType::GNULongName => long.path = Some(until_nul(self.extended()?)),
@@ -95,7 +95,10 @@ impl<R: BufRead> Entries<R> {
         let link = extended.link.or(long.link).or_else(|| header.link_name_bytes().map(Into::into));
         let (seconds, nanos) = match extended.mtime {
             Some(time) => time,
-            None => (i64::try_from(header.mtime()?).unwrap_or(i64::MAX), 0),
+            None => {
+                let seconds = or_zero(&header.as_old().mtime, || header.mtime())?;
+                (i64::try_from(seconds).unwrap_or(i64::MAX), 0)
+            }
         };
         let mut kind = self.kind(header, &path, link.unwrap_or_default())?;
         if !matches!(kind, Kind::File | Kind::Sparse(..)) {
@@ -108,13 +111,15 @@ impl<R: BufRead> Entries<R> {
             path = found.name.unwrap_or(path);
             kind = Kind::Sparse(found.size, found.pieces);
         }
+        let uid = || or_zero(&header.as_old().uid, || header.uid());
+        let gid = || or_zero(&header.as_old().gid, || header.gid());
         let id = |id: u64| u32::try_from(id).map_err(|_| invalid("uid or gid is above 32 bits"));
         Ok(Entry {
             path: no_nul(path)?,
             kind,
-            mode: header.mode()? & 0o7777,
-            uid: id(extended.uid.map_or_else(|| header.uid(), Ok)?)?,
-            gid: id(extended.gid.map_or_else(|| header.gid(), Ok)?)?,
+            mode: or_zero(&header.as_old().mode, || header.mode())? & 0o7777,
+            uid: id(extended.uid.map_or_else(uid, Ok)?)?,
+            gid: id(extended.gid.map_or_else(gid, Ok)?)?,
             mtime: (seconds, nanos),
             xattrs: extended.xattrs,
         })
@@ -122,7 +127,15 @@ impl<R: BufRead> Entries<R> {
 
     fn kind(&mut self, header: &Header, path: &[u8], link: Vec<u8>) -> io::Result<Kind> {
         let device = || -> io::Result<(u32, u32)> {
-            Ok((header.device_major()?.unwrap_or(0), header.device_minor()?.unwrap_or(0)))
+            let numbers = header.as_ustar().map(|ustar| (&ustar.dev_major, &ustar.dev_minor));
+            let numbers = numbers
+                .or_else(|| header.as_gnu().map(|gnu| (&gnu.dev_major, &gnu.dev_minor)))
+                .ok_or_else(|| invalid("a device in a header that has no numbers"))?;
+            let number = |read: io::Result<Option<u32>>| read.map(Option::unwrap_or_default);
+            Ok((
+                or_zero(numbers.0, || number(header.device_major()))?,
+                or_zero(numbers.1, || number(header.device_minor()))?,
+            ))
         };
         Ok(match header.entry_type() {
             // Archives from before POSIX mark directories so.
@@ -208,6 +221,12 @@ impl Long {
             self.extended == Extended::default() && (&self.path, &self.link) == (&None, &None);
         if empty { Ok(None) } else { Err(invalid("an extended header without an entry")) }
     }
+}
+
+/// A field without any digit is 0, as Go's reader has it; the tar crate calls it an error.
+fn or_zero<T: Default>(field: &[u8], read: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let empty = field.iter().all(|byte| matches!(byte, 0 | b' '));
+    if empty { Ok(T::default()) } else { read() }
 }
 
 fn until_nul(mut name: Vec<u8>) -> Vec<u8> {

@@ -86,6 +86,18 @@ fn entries_without_data_have_none_whatever_their_size_says() {
 }
 
 #[test]
+fn fields_without_digits_are_zero() {
+    let mut header = Header::new_ustar();
+    header.set_entry_type(EntryType::Char);
+    let old = header.as_old_mut();
+    (old.uid, old.gid, old.mtime, old.size) = ([0; 8], [b' '; 8], [0; 12], [0; 12]);
+    let archive = Archive::default().raw(header, b"null", &[]).end();
+    let entry = &all(&archive).unwrap()[0].0;
+    assert_eq!((entry.uid, entry.gid, entry.mtime, entry.mode), (0, 0, (0, 0), 0));
+    assert_eq!(entry.kind, Kind::Char(0, 0));
+}
+
+#[test]
 fn all_sparse_formats_are_read() {
     let pieces = vec![Piece { offset: 512, length: 3 }, Piece { offset: 2000, length: 2 }];
     let file = || Archive::header(EntryType::Regular, 5);

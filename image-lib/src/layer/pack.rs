@@ -66,8 +66,8 @@ impl<W: Write> Packer<W> {
     }
 
     fn marker(&mut self, path: &Path) -> io::Result<()> {
-        let header = Header::new_ustar();
-        self.header(header, EntryType::Regular, path.as_os_str().as_bytes(), b"", &[], 0)
+        let path = path.as_os_str().as_bytes();
+        self.header(empty_header(), EntryType::Regular, path, b"", &[], 0)
     }
 
     /// A file, directory, link, device or pipe. Sockets are left out: without their process they are
@@ -161,9 +161,8 @@ impl<W: Write> Packer<W> {
     }
 
     fn extended(&mut self, records: &[u8]) -> io::Result<()> {
-        let mut header = Header::new_ustar();
+        let mut header = empty_header();
         header.set_entry_type(EntryType::XHeader);
-        header.set_mode(0o644);
         header.set_size(records.len() as u64);
         put(&mut header.as_old_mut().name, b"pax_header");
         header.set_cksum();
@@ -188,6 +187,16 @@ impl<W: Write> Packer<W> {
         let padding = size.next_multiple_of(BLOCK as u64) - size;
         self.sink.write_all(zeros.get(..usize::try_from(padding).unwrap_or(0)).unwrap_or_default())
     }
+}
+
+/// All numbers written out: readers differ over fields without any digit.
+fn empty_header() -> Header {
+    let mut header = Header::new_ustar();
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header
 }
 
 /// Puts a name into a header's field; false if it does not fit there, as others would read it.

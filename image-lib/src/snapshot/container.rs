@@ -129,6 +129,7 @@ fn populate(store: &Store, dir: &Dir, record: &mut Record) -> Result<()> {
     let (upper, work, fixed) = (dir.child(UPPER)?, dir.child(WORK)?, dir.child(FIX)?);
     fix::root(&stack, &upper)?;
     fix::fill(&stack, &fixed)?;
+    fix::mount_points(&stack, &fixed)?;
     let target = Dir::open(&record.rootfs)?;
     if record.kind == Kind::Overlay {
         let lower: Vec<&Dir> = [&fixed].into_iter().chain(stack.dirs()).collect();
@@ -190,6 +191,13 @@ impl Container<'_> {
         self.dir.path()
     }
 
+    /// The layers below what was written.
+    pub(super) fn stack(&self) -> Result<Stack> {
+        let mut stack = Stack::new(self.store, &self.record.layers)?;
+        stack.push(self.dir.child(FIX)?);
+        Ok(stack)
+    }
+
     /// Mounts the root file system if it is not, as after a reboot.
     ///
     /// # Errors
@@ -198,10 +206,9 @@ impl Container<'_> {
         if self.record.kind == Kind::Copy || overlay::is_mounted(&self.record.rootfs) {
             return Ok(());
         }
-        let stack = Stack::new(self.store, &self.record.layers)?;
-        let (upper, work, fixed) =
-            (self.dir.child(UPPER)?, self.dir.child(WORK)?, self.dir.child(FIX)?);
-        let lower: Vec<&Dir> = [&fixed].into_iter().chain(stack.dirs()).collect();
+        let stack = self.stack()?;
+        let (upper, work) = (self.dir.child(UPPER)?, self.dir.child(WORK)?);
+        let lower: Vec<&Dir> = stack.dirs().collect();
         let target = Dir::open(&self.record.rootfs)?;
         overlay::mount_at(&lower, &upper, &work, &target, self.store.unpack_options().flavor)
     }

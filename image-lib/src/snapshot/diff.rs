@@ -39,7 +39,7 @@ impl Container<'_> {
     /// # Errors
     /// If a file cannot be looked at.
     pub fn diff(&self) -> Result<Vec<Change>> {
-        let stack = Stack::new(self.store, &self.record.layers)?;
+        let stack = self.stack()?;
         let mut changes = Vec::new();
         match self.record.kind {
             Kind::Overlay => {

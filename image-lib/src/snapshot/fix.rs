@@ -19,7 +19,40 @@ pub fn fill(stack: &Stack, fix: &Dir) -> Result<()> {
         let found = stack.find(path)?;
         let undescribed = found.first().is_some_and(|top| top.implied);
         if undescribed && described(&found).is_some() {
-            repeat(stack, fix, path)?;
+            drop(repeat(stack, fix, path)?);
+        }
+    }
+    Ok(())
+}
+
+/// What a runtime mounts something on. The container did not make it, so it is not among its changes.
+const MOUNT_POINTS: [(&str, bool); 6] = [
+    ("dev", true),
+    ("proc", true),
+    ("sys", true),
+    ("etc/hostname", false),
+    ("etc/hosts", false),
+    ("etc/resolv.conf", false),
+];
+
+/// Makes what the image lacks of that.
+pub fn mount_points(stack: &Stack, fix: &Dir) -> Result<()> {
+    for (path, is_dir) in MOUNT_POINTS {
+        let path = Path::new(path);
+        let (Some(name), Some(parent)) = (path.file_name(), path.parent()) else { continue };
+        let above = stack.find(parent)?;
+        let is_link = |found: &Found<'_>| !found.is_dir();
+        // A link leads elsewhere: what is mounted there is the runtime's to make.
+        if !stack.find(path)?.is_empty() || above.first().is_some_and(is_link) {
+            continue;
+        }
+        let parent = repeat(stack, fix, parent)?;
+        if is_dir {
+            parent.make_child(name, 0o755)?;
+        } else {
+            let file = parent.create(name)?;
+            rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(0o644))
+                .map_err(Error::at("chmod", parent.path(), name))?;
         }
     }
     Ok(())
@@ -40,7 +73,7 @@ fn described<'a, 'b>(found: &'a [Found<'b>]) -> Option<&'a Found<'b>> {
 }
 
 /// With all directories on the way to it: they have to be there, and be as they are.
-fn repeat(stack: &Stack, fix: &Dir, path: &Path) -> Result<()> {
+fn repeat(stack: &Stack, fix: &Dir, path: &Path) -> Result<Dir> {
     let mut here = fix.child(itself())?;
     let mut walked = std::path::PathBuf::new();
     for name in path {
@@ -51,7 +84,7 @@ fn repeat(stack: &Stack, fix: &Dir, path: &Path) -> Result<()> {
             copy(found, &walked, &here)?;
         }
     }
-    Ok(())
+    Ok(here)
 }
 
 fn copy(found: &Found<'_>, path: &Path, to: &Dir) -> Result<()> {

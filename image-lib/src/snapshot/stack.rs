@@ -37,6 +37,13 @@ pub struct Found<'a> {
     pub implied: bool,
 }
 
+impl Found<'_> {
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        FileType::from_raw_mode(self.stat.st_mode) == FileType::Directory
+    }
+}
+
 /// What one layer says about a path.
 enum Answer {
     Has(Stat),
@@ -57,6 +64,12 @@ impl Stack {
         let implied =
             layers.iter().map(|layer| layer.implied().iter().cloned().collect()).collect();
         Ok(Self { layers, implied })
+    }
+
+    /// A further layer on top, which describes all it has.
+    pub fn push(&mut self, files: Dir) {
+        self.layers.insert(0, UnpackedLayer::described(files));
+        self.implied.insert(0, HashSet::new());
     }
 
     /// The layers' directories, the topmost first.

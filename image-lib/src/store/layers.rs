@@ -30,6 +30,11 @@ pub struct UnpackedLayer {
 }
 
 impl UnpackedLayer {
+    /// Files that say all about themselves.
+    pub(crate) fn described(files: Dir) -> Self {
+        Self { files, implied: Vec::new() }
+    }
+
     /// The directory with its files, as overlayfs wants a lower one. Not to be changed.
     pub fn path(&self) -> PathBuf {
         self.files.path().to_owned()
