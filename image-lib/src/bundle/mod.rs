@@ -32,7 +32,11 @@ impl Container<'_> {
         let rootfs = Dir::open(&self.record().rootfs)?;
         let wanted = options.user.as_deref();
         let named = image.config.config().as_ref().and_then(|config| config.user().as_deref());
-        let user = user::find(&rootfs, wanted.or(named).unwrap_or_default())?;
+        let mut user = user::find(&rootfs, wanted.or(named).unwrap_or_default())?;
+        if self.has_one_id() {
+            // setgroups(2) is denied there (user_namespaces(7)).
+            user.groups.clear();
+        }
         let mut mounts = files::etc(self, options)?;
         mounts.extend(files::volumes(self, &image, &rootfs, options)?);
         let cwd = config::working_directory(&image, options);

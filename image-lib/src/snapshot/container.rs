@@ -182,6 +182,11 @@ impl Container<'_> {
         self.store.unpack_options().flavor == crate::layer::Flavor::User
     }
 
+    /// Whether there is a single user and group id, that of the ordinary user whose store it is.
+    pub(crate) fn has_one_id(&self) -> bool {
+        self.store.unpack_options().squash
+    }
+
     pub(crate) fn dir(&self) -> &Dir {
         &self.dir
     }
