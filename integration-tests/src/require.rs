@@ -162,7 +162,8 @@ pub fn missing(need: &str) -> Option<String> {
         "criu" => on_path("criu").or_else(missing_verb).or_else(|| criu(&["check"])),
         "dirty-memory" => criu(&["check", "--feature", "mem_dirty_track"]),
         "lazy-pages" => criu(&["check", "--feature", "uffd-noncoop"]),
-        "runc" | "crun" | "busybox" | "strace" | "ps" | "buildah" | "catatonit" => on_path(need),
+        "runc" | "crun" | "busybox" | "strace" | "ps" => on_path(need),
+        "buildah" | "catatonit" | "skopeo" | "umoci" => on_path(need),
         _ => panic!("unknown need {need:?}"),
     }
 }

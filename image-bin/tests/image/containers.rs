@@ -1,0 +1,190 @@
+//! `run`, `bundle`, and what becomes of what a container wrote.
+
+use std::fs;
+
+use integration_tests::{Cmd, Runtime, require};
+
+use crate::place::{Place, is_mounted, unique};
+
+#[test]
+fn a_command_runs_with_what_the_flags_say() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let shared = place.word("shared");
+    fs::create_dir(&shared).unwrap();
+    let script = "id; pwd; echo $A:$PATH; hostname; cat; echo seen > /s/f; echo x > /x || true";
+    let out = place
+        .command(&[
+            "run",
+            "-i",
+            "--rm",
+            "-e",
+            "A=1",
+            "-w",
+            "/srv/new",
+            "-u",
+            "web",
+            "-H",
+            "box",
+            "-m",
+            "64m",
+            "--cpus",
+            "0.5",
+            "--pids-limit",
+            "20",
+            "--read-only",
+            "-v",
+            &format!("{shared}:/s"),
+            "busybox",
+            "sh",
+            "-c",
+            script,
+        ])
+        .stdin("typed\n")
+        .run();
+    // web may not write there.
+    assert!(out.stderr.contains("/s/f: Permission denied"), "{out:#?}");
+    assert!(out.stderr.contains("/x: Read-only file system"), "{out:#?}");
+    let lines: Vec<&str> = out.stdout.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "uid=33(web) gid=34(web) groups=34(web),40(log)",
+            "/srv/new",
+            "1:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "box",
+            "typed",
+        ]
+    );
+    assert_eq!(place.ok(&["ps", "-q"]), "");
+}
+
+#[test]
+fn confinement_is_dockers() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let script = "grep -E '^(CapEff|Seccomp|NoNewPrivs):' /proc/self/status; ls /proc/kcore -l; \
+                  ls /sys/firmware /proc/scsi; mkdir /sys/x /proc/sys/x; ls /sys/class/net";
+    let out = place.run(&["run", "--rm", "busybox", "sh", "-c", script]);
+    for line in ["CapEff:\t00000000a80425fb", "Seccomp:\t2", "NoNewPrivs:\t0", "1,   3", "lo"] {
+        assert!(out.stdout.contains(line), "{line} in {out:#?}");
+    }
+    assert!(!out.stdout.contains("eth0"), "{out:#?}");
+}
+
+#[test]
+fn statuses_are_dockers() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let status = |words: &[&str]| place.run(&[&["run", "--rm", "busybox"], words].concat()).status;
+    assert_eq!(status(&["sh", "-c", "exit 7"]), 7);
+    assert_eq!(status(&["sh", "-c", "kill -9 $$"]), 137);
+    assert_eq!(status(&["missing"]), 127);
+    assert_eq!(status(&["/etc/passwd"]), 126);
+    assert_eq!(place.run(&["run", "nothing"]).status, 1);
+    assert_eq!(place.run(&["run", "--rm", "-u", "nobody", "busybox"]).status, 1);
+    assert_eq!(place.ok(&["ps", "-q"]), "");
+}
+
+#[test]
+fn changes_are_told_committed_and_seen_in_the_new_image() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let name = unique("changes");
+    let script = "echo new > /tmp/new; rm /bin/cat; rm -r /etc; mkdir /etc; echo w > /etc/w";
+    place.ok(&["run", "--name", &name, "busybox", "sh", "-c", script]);
+    let changes = place.ok(&["diff", &name]);
+    for line in ["A /tmp/new", "C /tmp", "D /bin/cat", "A /etc/w", "D /etc/passwd"] {
+        assert!(changes.lines().any(|change| change == line), "{line} in {changes}");
+    }
+    assert!(!changes.contains("hosts"), "{changes}");
+    let id = place.ok(&["commit", "-a", "me", "-m", "why", "-c", "ENV A=2", &name, "changed:2"]);
+    let image = place.run(&["inspect", "changed:2"]).ok().json();
+    assert_eq!(image[0]["Id"], id.as_str());
+    assert_eq!(image[0]["Config"]["author"], "me");
+    assert_eq!(image[0]["Config"]["history"][1]["comment"], "why");
+    let script = "cat /tmp/new; ls /bin/cat; ls /etc; echo $A";
+    let out = place.run(&["run", "--rm", "changed:2", "busybox", "sh", "-c", script]);
+    let seen: Vec<_> = out.stdout.lines().collect();
+    assert_eq!(seen, ["new", "hostname", "hosts", "resolv.conf", "w", "2"], "{out:#?}");
+    place.ok(&["rm", &name]);
+    assert!(place.ok(&["history", "changed:2"]).contains("why"));
+}
+
+#[test]
+fn the_same_files_and_epoch_make_the_same_image() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let commit = |stem| {
+        let name = unique(stem);
+        place.ok(&["run", "--name", &name, "busybox", "sh", "-c", "echo x > /tmp/f"]);
+        let commit = place.command(&["commit", &name]).env("SOURCE_DATE_EPOCH", "1000000");
+        let id = commit.run().ok().out().to_owned();
+        place.ok(&["rm", &name]);
+        id
+    };
+    let first = commit("first");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(first, commit("second"));
+}
+
+#[test]
+fn a_bundle_is_run_by_any_runtime_and_taken_away_without_trace() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    for flags in [&[][..], &["--copy"]] {
+        let bundle = place.word("bundle");
+        let words = [&["bundle"], flags, &["busybox", &bundle, "echo", "from the bundle"]].concat();
+        place.ok(&words);
+        let runtime = Runtime::get().path();
+        let out = Cmd::new(runtime).args(["run", "-b", &bundle, &unique("bundle")]).run().ok();
+        assert_eq!(out.out(), "from the bundle");
+        assert_eq!(place.ok(&["diff", &bundle]), "");
+        fs::write(place.path("bundle/rootfs/tmp/new"), "x").unwrap();
+        fs::remove_file(place.path("bundle/rootfs/bin/cat")).unwrap();
+        assert_eq!(place.ok(&["diff", &bundle]), "C /bin\nD /bin/cat\nC /tmp\nA /tmp/new");
+        place.ok(&["unbundle", &bundle]);
+        assert!(!place.path("bundle").exists());
+        assert!(!is_mounted(&place.path("bundle")));
+    }
+}
+
+#[test]
+fn volumes_of_the_image_begin_with_what_it_has_there() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let name = unique("volume");
+    place.ok(&["run", "--name", &name, "busybox", "sh", "-c", "mkdir /data; echo 1 > /data/old"]);
+    place.ok(&["commit", "-c", "VOLUME /data", &name, "with-volume"]);
+    place.ok(&["rm", &name]);
+    let script = "cat /data/old; echo 2 > /data/new; cat /data/new";
+    let words = ["run", "--name", &name, "--read-only", "with-volume", "sh", "-c", script];
+    assert_eq!(place.ok(&words), "1\n2");
+    // Volumes are no part of what is committed.
+    assert_eq!(place.ok(&["diff", &name]), "");
+    place.ok(&["rm", &name]);
+}
+
+#[test]
+fn an_image_in_use_is_kept() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let name = unique("use");
+    place.ok(&["run", "--name", &name, "busybox", "true"]);
+    place.run(&["run", "--name", &name, "busybox", "true"]).fails_with(&["is in use"]);
+    place.run(&["rmi", "busybox"]).fails_with(&["is in use by container"]);
+    place.ok(&["rmi", "--force", "busybox"]);
+    // The container still has its layers.
+    assert!(place.ok(&["export", "-o", &place.word("x.tar"), &name]).is_empty());
+    place.ok(&["rm", &name]);
+    let freed = place.ok(&["gc"]);
+    assert!(freed.starts_with("3 blobs") && freed.ends_with("1 unpacked layers"), "{freed}");
+}

@@ -1,0 +1,16 @@
+//! Drives teu-image against the kernel, and against the tools that it shares images with: what they wrote
+//! it reads, and what it wrote they read, with the same digests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod awkward;
+mod containers;
+mod crashes;
+mod interop;
+mod place;
+mod rootless;
+mod tree;
