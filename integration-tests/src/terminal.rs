@@ -91,6 +91,19 @@ impl Terminal {
         &self.seen
     }
 
+    /// Types something again and again until something has been printed.
+    #[track_caller]
+    pub fn type_until(&mut self, typed: &str, text: &str) {
+        let mut last = 0;
+        wait_until(&format!("{text:?} on the terminal"), || {
+            if last % 20 == 0 {
+                self.type_in(typed);
+            }
+            last += 1;
+            self.seen().contains(text)
+        });
+    }
+
     /// Waits until something has been printed.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) {

@@ -122,15 +122,13 @@ fn in_a_terminal(containerd: &Containerd) {
     let mut terminal = Terminal::new();
     let shell = terminal.spawn(containerd.run_cmd(&["-t"], &["sh"]));
     terminal.wait_for("# ");
-    terminal.type_in("tty; stty size; echo $((6 * 7))\n");
-    for text in ["/dev/pts/0", "30 100", "42"] {
+    terminal.type_until("stty size\n", "30 100");
+    terminal.type_in("tty; echo $((6 * 7))\n");
+    for text in ["/dev/pts/0", "42"] {
         terminal.wait_for(text);
     }
     terminal.resize(40, 120);
-    wait_until("the new size", || {
-        terminal.type_in("stty size\n");
-        terminal.seen().contains("40 120")
-    });
+    terminal.type_until("stty size\n", "40 120");
     terminal.type_in("exit 5\n");
     shell.wait().exits(5);
 }

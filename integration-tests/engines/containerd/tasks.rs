@@ -55,9 +55,9 @@ fn an_exec_in_a_terminal(containerd: &Containerd) {
     let mut terminal = Terminal::new();
     let shell = terminal.spawn(box_.exec_cmd(&["-t"], &["sh"]));
     terminal.wait_for("# ");
-    terminal.type_in("tty; stty size; exit 6\n");
+    terminal.type_until("stty size\n", "30 100");
+    terminal.type_in("tty; exit 6\n");
     terminal.wait_for("/dev/pts/");
-    terminal.wait_for("30 100");
     shell.wait().exits(6);
 }
 

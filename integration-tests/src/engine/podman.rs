@@ -245,6 +245,14 @@ impl Podman {
         Started { podman: self, id: id.to_owned() }
     }
 
+    /// Its namespaces and directory, if they are its own.
+    pub fn sandbox(&self) -> Option<&Sandbox> {
+        match &self.place {
+            Place::Sandbox(sandbox) => Some(sandbox),
+            Place::Directory(_) => None,
+        }
+    }
+
     /// Removes everything and ends the process that keeps an ordinary user's namespaces.
     ///
     /// Returns what is left then: containers, cgroups, mounts, network namespaces, devices, processes, the runtime's

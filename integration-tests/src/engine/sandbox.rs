@@ -59,8 +59,13 @@ impl Sandbox {
 
     fn make(name: &str, script: &str, user: bool) -> Self {
         let dir = tempfile::Builder::new().prefix(&format!("teu-it-{name}-")).tempdir().unwrap();
+        // Mounts that come from an outer user namespace cannot be taken away.
+        let crun = crate::Runtime::get().kind() == crate::Kind::Crun;
+        let first = if crun { WITHOUT_UNIFIED } else { ":" };
         let hold = ["-m", "-n", "sh", "-c", "echo ready; exec sleep infinity"];
-        let holder = Cmd::new("unshare").args(user.then_some("-U")).args(hold).spawn();
+        let holder = Cmd::new("unshare").args(user.then_some("-U")).args(hold);
+        let outer = format!("{first}; exec \"$@\"");
+        let holder = holder.wrapped(["unshare", "-m", "sh", "-c", &outer, "sh"]).spawn();
         holder.wait_for("ready");
         if user {
             for map in ["uid_map", "gid_map"] {
@@ -68,9 +73,7 @@ impl Sandbox {
             }
         }
         let mut sandbox = Self { dir, holder, user, mounts: Vec::new() };
-        let crun = crate::Runtime::get().kind() == crate::Kind::Crun;
-        let first = if crun { WITHOUT_UNIFIED } else { "" };
-        let script = format!("set -e\n{first}\n{script}\n{SETUP}");
+        let script = format!("set -e\n{script}\n{SETUP}");
         sandbox.cmd("sh").args(["-c", &script]).run().ok();
         sandbox.mounts = sandbox.all_mounts();
         sandbox

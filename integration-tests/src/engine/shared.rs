@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Containerd, Docker, Sandbox, sandbox};
+use super::{Containerd, Docker, Podman, Sandbox, sandbox};
 
 /// What the tests of an engine share: started by the first of them, ended after the last.
 #[derive(Debug)]
@@ -10,8 +10,8 @@ pub struct Shared<E>(Mutex<Option<Arc<E>>>);
 
 /// An engine that can be ended.
 pub trait Engine {
-    /// Its namespaces and directory.
-    fn sandbox(&self) -> &Sandbox;
+    /// The mark of its sandbox, if it has one.
+    fn mark(&self) -> Option<String>;
     /// Removes all containers and ends the engine; returns what is left then.
     fn finish(&self) -> Vec<String>;
 }
@@ -33,9 +33,9 @@ impl<E: Engine> Shared<E> {
         let engine = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(engine) = engine else { return Vec::new() };
         let mut left = engine.finish();
-        let mark = engine.sandbox().mark();
+        let mark = engine.mark();
         drop(engine);
-        left.extend(sandbox::traces(&mark));
+        left.extend(mark.iter().flat_map(|mark| sandbox::traces(mark)));
         left
     }
 }
@@ -47,8 +47,8 @@ impl<E: Engine> Default for Shared<E> {
 }
 
 impl Engine for Docker {
-    fn sandbox(&self) -> &Sandbox {
-        self.sandbox()
+    fn mark(&self) -> Option<String> {
+        Some(self.sandbox().mark())
     }
 
     fn finish(&self) -> Vec<String> {
@@ -57,8 +57,18 @@ impl Engine for Docker {
 }
 
 impl Engine for Containerd {
-    fn sandbox(&self) -> &Sandbox {
-        self.sandbox()
+    fn mark(&self) -> Option<String> {
+        Some(self.sandbox().mark())
+    }
+
+    fn finish(&self) -> Vec<String> {
+        self.finish()
+    }
+}
+
+impl Engine for Podman {
+    fn mark(&self) -> Option<String> {
+        self.sandbox().map(Sandbox::mark)
     }
 
     fn finish(&self) -> Vec<String> {
