@@ -235,6 +235,7 @@ impl Bundle {
         let copy = self.scratch("teu");
         if !copy.exists() {
             fs::copy(runtime.path(), &copy).unwrap();
+            wait_for_writers(&copy);
         }
         Cmd::new(copy)
     }
@@ -317,7 +318,7 @@ impl Bundle {
 /// Children that other tests fork at this moment have the file open for writing until their own exec, and until
 /// then it cannot be executed (ETXTBSY). A read lease is granted when there is no writer (fcntl(2)).
 #[allow(unsafe_code, reason = "nix has no leases")]
-fn wait_for_writers(path: &Path) {
+pub(crate) fn wait_for_writers(path: &Path) {
     let file = fs::File::open(path).unwrap();
     // SAFETY: plain numbers.
     let lease = || unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK) };

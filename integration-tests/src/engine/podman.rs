@@ -82,6 +82,7 @@ impl Podman {
         if rootless && podman.runtime.is_absolute() {
             let copy = podman.path(podman.runtime.file_name().unwrap().to_str().unwrap());
             fs::copy(&podman.runtime, &copy).unwrap();
+            crate::bundle::wait_for_writers(&copy);
             podman.runtime = copy;
         }
         podman.configure("containers.conf", "");
