@@ -408,10 +408,29 @@ pub const DIFFERENCES: &[Difference] = &[
         "passes access times to mount_setattr in a form that the kernel refuses (runc: since mended)",
     ),
     differ(
-        "bind-clears",
+        "destination-on-host",
         &[Runc, Crun],
-        "takes every flag off a bind mount that is not named, once any is named",
+        "takes a destination that begins with the rootfs's path for one inside (crun), or checks it as it is written",
     ),
+    differ(
+        "bind-flags",
+        &[Runc, Crun],
+        "looks at flags that are set alone in this version (runc), or clears what no option names",
+    ),
+    differ(
+        "ambient-warning",
+        &[Runc, Crun],
+        "does not tell of ambient capabilities that cannot be raised in this version, or at all",
+    ),
+    differ("exec-ambient", &[Crun], "never adds to the ambient capabilities by exec --cap"),
+    differ("empty-home", &[Crun], "gives the process an empty HOME if that is configured"),
+    differ("hook-directory", &[Crun], "runs createContainer hooks in /, not in the rootfs"),
+    differ(
+        "no-way-to-kill",
+        &[Runc, Crun],
+        "does not warn of a rootless container without cgroup and pid namespace in this version",
+    ),
+    differ("mask-twice", &[Runc, Crun], "covers a path twice that is masked twice in the list"),
     differ(
         "locked-flags",
         &[Runc, Crun],
@@ -489,8 +508,8 @@ pub const DIFFERENCES: &[Difference] = &[
     ),
     differ(
         "poststart-failure",
-        &[Runc],
-        "fails start when a poststart hook fails; the specification says to warn and go on",
+        &[Crun],
+        "goes on when a poststart hook fails; since 1.3 the specification has the container stopped",
     ),
     differ(
         "poststop-after-delete",

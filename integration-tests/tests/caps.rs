@@ -1,6 +1,6 @@
 //! Capability sets.
 
-use integration_tests::{Bundle, Value, json, require};
+use integration_tests::{Bundle, Value, json, known_difference, require};
 
 const SETS: [&str; 5] = ["effective", "permitted", "inheritable", "bounding", "ambient"];
 
@@ -24,6 +24,20 @@ fn every_set_is_exactly_the_configured_one() {
     assert_eq!(r.caps("effective"), ["CAP_KILL"]);
     assert_eq!(r.caps("permitted"), ["CAP_KILL"]);
     assert_eq!(r.caps("bounding"), ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_SETUID"]);
+}
+
+#[test]
+fn ambient_capabilities_that_are_not_inheritable_are_told_of() {
+    require!("root");
+    known_difference!("ambient-warning");
+    let mut b = Bundle::new();
+    let ambient = ["CAP_KILL", "CAP_CHOWN"];
+    b.capabilities(&json!({
+        "bounding": ambient, "permitted": ambient, "inheritable": ["CAP_KILL"], "ambient": ambient,
+    }));
+    let outcome = b.run().ok();
+    assert!(outcome.stderr.contains("can't raise ambient capability CAP_CHOWN: "), "{outcome:?}");
+    assert!(!outcome.stderr.contains("CAP_KILL"), "{outcome:?}");
 }
 
 #[test]

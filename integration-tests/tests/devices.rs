@@ -1,6 +1,23 @@
 //! Device nodes and links in `/dev`.
 
-use integration_tests::{Bundle, Value, json, known_difference, require};
+use integration_tests::{Bundle, Value, is_root, json, known_difference, require};
+
+/// An image's config may have it from a host's list.
+#[test]
+fn the_terminals_are_the_containers_whatever_is_configured_as_ptmx() {
+    require!("container");
+    for user in [false, true] {
+        let mut b = Bundle::new();
+        if user && is_root() {
+            let map = json!([{ "containerID": 0, "hostID": 0, "size": 1000 }]);
+            b.namespace(json!({ "type": "user" }));
+            b.set("/linux/uidMappings", map.clone()).set("/linux/gidMappings", map);
+        }
+        let node = json!({ "path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2 });
+        b.push("/linux/devices", node);
+        assert_eq!(b.report()["dev"]["ptmx"]["target"], "pts/ptmx");
+    }
+}
 
 #[test]
 fn the_default_devices_are_there() {

@@ -134,6 +134,34 @@ fn exec_adds_capabilities_for_itself_only() {
     );
 }
 
+/// Ambient ones too, as far as the config made them inheritable (runc's capabilities.bats).
+#[test]
+fn exec_adds_inheritable_capabilities_to_the_ambient_ones() {
+    require!("root");
+    known_difference!("exec-ambient");
+    let mut b = Bundle::new();
+    let both = ["CAP_KILL", "CAP_SYSLOG"];
+    b.capabilities(&json!({ "bounding": both, "inheritable": ["CAP_SYSLOG"] }));
+    let c = b.start_sleeper();
+    let flags = ["--cap", "CAP_SYSLOG", "--cap", "CAP_CHOWN"];
+    let r = Report(c.exec_with(&flags, &["report"]).ok().json());
+    assert_eq!(
+        (r.caps("ambient"), r.caps("inheritable")),
+        (vec!["CAP_SYSLOG"], vec!["CAP_SYSLOG"])
+    );
+}
+
+#[test]
+fn exec_reads_its_process_from_a_pipe() {
+    require!("container");
+    let b = Bundle::new();
+    let _c = b.start_sleeper();
+    let process =
+        json!({ "args": ["/probe", "echo", "piped"], "cwd": "/", "user": {} }).to_string();
+    let exec = b.verb("exec").args(["--process", "/dev/stdin", b.id()]);
+    assert_eq!(exec.stdin(process).run().ok().out(), "piped");
+}
+
 #[test]
 fn exec_gains_no_privileges_if_told_so() {
     require!("container");
@@ -274,13 +302,13 @@ fn exec_refuses_a_cgroup_that_is_not_below_the_containers() {
     let b = Bundle::new();
     let c = b.start_sleeper();
     for (path, words) in [
-        ("../x", "not a sub cgroup path"),
+        ("../x", "bad sub cgroup path"),
         ("missing", "no such"),
         ("nosuch:sub", "unknown controller"),
     ] {
         let outcome = c.exec_with(&["--cgroup", path], &["echo", "ran"]);
         assert_eq!(outcome.stdout, "");
-        outcome.exits(255).fails_with(&[words, "unknown controller"]);
+        outcome.exits(255).fails_with(&[words, "not a sub cgroup path", "unknown controller"]);
     }
     c.finish();
 }

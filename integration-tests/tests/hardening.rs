@@ -6,6 +6,8 @@ use std::os::unix::fs::symlink;
 use integration_tests::{
     Bundle, Value, json, known_difference, patience, probe, require, wait_until,
 };
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 fn hook_lines(path: &std::path::Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_default();
@@ -149,6 +151,20 @@ fn a_created_container_can_be_ended_by_a_signal() {
     c.kill("TERM").ok();
     c.wait_status("stopped");
     c.delete().ok();
+}
+
+/// Not by way of the runtime, but by whoever has its pidfd (runc's pidfd-socket.bats).
+#[test]
+fn a_created_container_is_ended_by_a_signal_to_its_process() {
+    require!("root");
+    known_difference!("created-signal");
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+        let mut b = Bundle::new();
+        b.set("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW" }));
+        let c = b.create();
+        kill(Pid::from_raw(c.pid()), signal).unwrap();
+        c.wait_status("stopped");
+    }
 }
 
 #[test]

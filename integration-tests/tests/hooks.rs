@@ -164,18 +164,59 @@ fn a_failing_start_container_hook_fails_the_start() {
     assert!(!b.rootfs().join("ran").exists());
 }
 
+/// runtime.md, lifecycle step 9.
 #[test]
-fn a_failing_poststart_or_poststop_hook_only_warns() {
+fn a_failing_poststart_hook_stops_the_container() {
     require!("container");
     known_difference!("poststart-failure");
-    for kind in ["poststart", "poststop"] {
-        let mut b = Bundle::probe(&["exit", "5"]);
-        b.push(
-            &format!("/hooks/{kind}"),
-            json!({ "path": host_probe(), "args": ["x", "exit", "3"] }),
-        );
-        b.run().exits(5);
-    }
+    let failing = |b: &mut Bundle| {
+        let args = ["x", "exit", "3"];
+        b.push("/hooks/poststart", json!({ "path": "/bin/true" }));
+        b.push("/hooks/poststart", json!({ "path": host_probe(), "args": args }));
+    };
+    let mut b = Bundle::probe(&["sleep"]);
+    failing(&mut b);
+    b.run().fails_with(&["error running poststart hook #1: ", "error running hook #1"]);
+    b.assert_clean();
+    let mut b = Bundle::probe(&["sleep"]);
+    failing(&mut b);
+    known_difference!("poststart-at-create");
+    let c = b.create();
+    b.verb("start").arg(b.id()).run().fails_with(&["error running poststart hook #1: "]);
+    c.wait_status("stopped");
+    c.delete().ok();
+}
+
+#[test]
+fn a_failing_poststop_hook_only_warns() {
+    require!("container");
+    let mut b = Bundle::probe(&["exit", "5"]);
+    b.push("/hooks/poststop", json!({ "path": host_probe(), "args": ["x", "exit", "3"] }));
+    b.run().exits(5);
+}
+
+/// As with runc, whose suite counts on it ("startContainer hook should inherit process environment").
+#[test]
+fn a_start_container_hook_without_environment_has_the_processs() {
+    require!("container");
+    let mut b = Bundle::probe(&["exit", "0"]);
+    b.set("/process/env", json!(["PATH=/", "ONE=two"]));
+    let args = json!(["x", "save-stdin", "/saved"]);
+    b.push("/hooks/startContainer", json!({ "path": "/probe", "args": args }));
+    b.run().exits(0);
+    let saved = lines(&b.rootfs().join("saved"));
+    assert_eq!(saved[0]["env"], json!(["PATH=/", "ONE=two", "HOME=/"]));
+}
+
+/// With runc as well; mounts of libraries and devices are written with relative paths.
+#[test]
+fn a_create_container_hook_starts_in_the_rootfs() {
+    require!("container");
+    known_difference!("hook-directory");
+    let mut b = Bundle::probe(&["read", "/made-by-hook"]);
+    let args = ["sh", "-c", "printf here >made-by-hook"];
+    b.push("/hooks/createContainer", json!({ "path": "/bin/sh", "args": args }));
+    assert_eq!(b.run().ok().out(), "here");
 }
 
 #[test]

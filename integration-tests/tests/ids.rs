@@ -77,6 +77,16 @@ fn the_environment_is_exactly_the_configured_one_and_a_home() {
 }
 
 #[test]
+fn an_empty_home_is_none_whatever_was_before_it() {
+    require!("container");
+    known_difference!("empty-home");
+    let mut b = Bundle::new();
+    b.file("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    b.set("/process/env", json!(["HOME=/override", "A=1", "HOME="]));
+    assert_eq!(b.report().env("HOME"), Some("/root"));
+}
+
+#[test]
 fn home_comes_from_the_containers_passwd() {
     require!("root");
     let mut b = Bundle::new();

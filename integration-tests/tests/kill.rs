@@ -1,6 +1,8 @@
 //! `kill`.
 
 use integration_tests::{Bundle, known_difference, require, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 #[test]
 fn the_default_signal_is_term() {
@@ -99,6 +101,23 @@ fn kill_without_a_pid_namespace_reaches_every_process() {
     c.kill("KILL").ok();
     c.wait_status("stopped");
     wait_until("all processes gone", || b.leaks().processes.is_empty());
+}
+
+#[test]
+fn processes_that_outlived_their_init_in_a_shared_pid_namespace_can_be_killed() {
+    require!("root");
+    known_difference!("kill-shared-pid-namespace");
+    let mut b = Bundle::new();
+    b.without_namespace("pid").args(&["spawn-children", "3"]);
+    let c = b.create();
+    c.start().ok();
+    c.wait_stdout("ready");
+    kill(Pid::from_raw(c.pid()), Signal::SIGKILL).unwrap();
+    c.wait_status("stopped");
+    assert!(!b.leaks().processes.is_empty());
+    c.kill("KILL").ok();
+    wait_until("all processes gone", || b.leaks().processes.is_empty());
+    c.kill("KILL").fails_with(&["container not running"]);
 }
 
 #[test]

@@ -72,6 +72,16 @@ fn a_read_only_path_keeps_the_other_flags_of_its_mount() {
 }
 
 #[test]
+fn a_path_that_is_masked_twice_is_covered_once() {
+    require!("container");
+    known_difference!("mask-twice");
+    let mut b = Bundle::new();
+    b.dir("secret");
+    b.set("/linux/maskedPaths", json!(["/secret", "/secret"]));
+    assert_eq!(b.report().mounts("/secret").len(), 1);
+}
+
+#[test]
 fn masks_hold_for_exec() {
     require!("container");
     let mut b = Bundle::new();

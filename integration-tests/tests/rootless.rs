@@ -126,3 +126,18 @@ fn an_additional_group_is_refused_where_setgroups_is_denied() {
     b.set("/process/user/additionalGids", json!([0]));
     b.run().fails();
 }
+
+/// runc's words, which its suite has.
+#[test]
+fn a_container_whose_processes_could_not_all_be_found_is_told_of() {
+    require!("container");
+    known_difference!("no-way-to-kill");
+    let mut b = Bundle::rootless();
+    b.without_namespace("pid").unmount("/proc");
+    b.bind(std::path::Path::new("/proc"), "/proc", &["rbind", "nosuid", "nodev", "noexec"]);
+    let strongly = "Such configuration is strongly discouraged";
+    let outcome = b.run().ok();
+    assert!(outcome.stderr.contains(strongly), "{outcome:?}");
+    let outcome = Bundle::rootless().run().ok();
+    assert!(!outcome.stderr.contains(strongly), "{outcome:?}");
+}

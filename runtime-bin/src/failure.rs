@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use crate::cli::program;
+
 /// Everything that can go wrong outside the container's own process.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -78,11 +80,11 @@ pub enum Failure {
     Restore(Box<Self>),
 
     /// `create` did not create.
-    #[error("teu create failed: {0}")]
+    #[error("{program} create failed: {0}", program = program())]
     Create(Box<Self>),
 
     /// `run` did not run.
-    #[error("teu run failed: {0}")]
+    #[error("{program} run failed: {0}", program = program())]
     Run(Box<Self>),
 
     /// `exec` did not get as far as the process: the exit status is 255, so that callers can tell.

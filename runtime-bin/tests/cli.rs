@@ -107,6 +107,31 @@ fn version_is_what_engines_parse() {
 }
 
 #[test]
+fn called_as_runc_it_speaks_of_runc() {
+    use std::os::unix::process::CommandExt;
+    let called = |args: &[&str]| seen(command(args).arg0("/usr/bin/runc"));
+    let help = called(&["run", "-h"]).1;
+    assert!(help.starts_with("NAME:\n   runc run - "), "{help}");
+    let help = called(&["-h"]).1;
+    assert!(help.starts_with("NAME:\n   runc - Open Container Initiative runtime"), "{help}");
+    let error = called(&["run", "--bundle", "/nowhere", "x"]).2;
+    assert!(text_message(&error).starts_with("\"runc run failed: "), "{error}");
+    // What is asked for its version tells the truth.
+    assert!(called(&["--version"]).1.starts_with("teu version "));
+}
+
+#[test]
+fn debug_tells_of_the_flags_of_the_filter() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = r#"{"ociVersion": "1.0.0", "root": {"path": "missing"}, "linux": {"seccomp":
+        {"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_LOG"]}}}"#;
+    std::fs::write(dir.path().join("config.json"), config).unwrap();
+    let args = ["--debug", "run", "--bundle", dir.path().to_str().unwrap(), "x"];
+    let seen = teu(&args);
+    assert!(seen.2.contains("msg=\"seccomp filter flags: 2\""), "{}", seen.2);
+}
+
+#[test]
 fn usage_errors_exit_1_and_say_how_it_is_done() {
     let (status, stdout, stderr) = teu(&["create"]);
     assert_eq!((status, stdout.as_str()), (1, ""));

@@ -26,6 +26,18 @@ pub fn mode(machine: &Machine, from: Slot, to: Slot) -> Result<()> {
     sys::fchmodat(machine.fd(to)?, c".", status.permissions)
 }
 
+/// The same as an option of the mount, where it shows in /proc/mounts.
+pub fn mode_option(machine: &Machine, fs: Slot, from: Slot) -> Result<()> {
+    if machine.target_is_new {
+        return Ok(());
+    }
+    let permissions = sys::stat(machine.fd(from)?, c"")?.permissions;
+    let digit = |place: u32| b'0' + (permissions >> (3 * place) & 7) as u8;
+    let text = [digit(3), digit(2), digit(1), digit(0), 0];
+    let text = CStr::from_bytes_with_nul(&text).map_err(|_| errno::EINVAL)?;
+    sys::fsconfig_string(machine.fd(fs)?, c"mode", text)
+}
+
 /// Copies the content of a directory. On an error the innermost name goes into the report.
 pub fn tree(machine: &mut Machine, from: Slot, to: Slot) -> Result<()> {
     let to = machine.fd(to)?;

@@ -132,6 +132,7 @@ impl Machine {
         match op {
             Op::Prctl { option, arg, arg2 } => process::prctl(option, arg, arg2),
             Op::ResetSignals {} => process::reset_signals(),
+            Op::EndBySignals {} => process::end_by_signals(),
             Op::Umask { mask } => {
                 sys::umask(mask);
                 Ok(())
@@ -190,6 +191,7 @@ impl Machine {
                 let done = sys::fsconfig_string(self.fd(fs)?, self.text(key)?, self.text(value)?);
                 self.explained_by(fs, done)
             }
+            Op::FsconfigMode { fs, from } => copy::mode_option(self, fs, from),
             Op::FsconfigFlag { fs, key } => {
                 let done = sys::fsconfig_flag(self.fd(fs)?, self.text(key)?);
                 self.explained_by(fs, done)

@@ -279,6 +279,8 @@ ops! {
     Prctl { option: u32, arg: u64, arg2: u64 }
     /// SIGPIPE and SIGCHLD to their defaults (a Rust or Go caller ignores them), empty signal mask.
     ResetSignals {}
+    /// Signals that ask a program to end do so, also to the init of a pid namespace.
+    EndBySignals {}
     /// umask(mask).
     Umask { mask: u32 }
     /// setsid().
@@ -343,6 +345,9 @@ ops! {
     FsconfigString { fs: Slot, key: Text, value: Text }
     /// fsconfig(fs, FSCONFIG_SET_FLAG, key).
     FsconfigFlag { fs: Slot, key: Text }
+    /// The option `mode=` of a new tmpfs: the permissions of the directory that it will cover, if that
+    /// was there.
+    FsconfigMode { fs: Slot, from: Slot }
     /// fsconfig(fs, FSCONFIG_CMD_CREATE), fsmount(fs, attributes).
     Fsmount { fs: Slot, out: Slot, attributes: u32 }
     /// mount_setattr(mount, "", AT_EMPTY_PATH | flags, ...). `userns` for MOUNT_ATTR_IDMAP.

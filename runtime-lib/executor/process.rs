@@ -24,6 +24,12 @@ pub fn reset_signals() -> Result<()> {
     sys::empty_signal_mask()
 }
 
+/// exec takes it back (signal(7)).
+pub fn end_by_signals() -> Result<()> {
+    const HUP_INT_QUIT_TERM: [usize; 4] = [1, 2, 3, 15];
+    HUP_INT_QUIT_TERM.into_iter().try_for_each(sys::end_by)
+}
+
 /// chdir in two tries: as root, which a root-squashing file system may refuse, then as the user,
 /// who may lack permissions that root has.
 pub fn chdir(machine: &mut Machine, again: bool, path: Text) -> Result<()> {

@@ -78,7 +78,7 @@ pub enum Error {
     ExecutorDied(String),
 
     /// A hook failed, timed out, or could not be started.
-    #[error("error running {kind} hook #{index} ({}): {problem}", path.display())]
+    #[error("error running {kind} hook #{index}: {}: {problem}", path.display())]
     Hook {
         /// `prestart`, `createRuntime`, ...
         kind: &'static str,

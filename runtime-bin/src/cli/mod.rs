@@ -47,6 +47,13 @@ use crate::failure::Failure;
 /// Version of the runtime specification that teu follows.
 pub const SPEC_VERSION: &str = "1.3.0";
 
+/// The name to speak of: what takes runc's place under its name is not to be told from it.
+pub fn program() -> &'static str {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let as_runc = called.as_ref().and_then(|path| path.file_name()).is_some_and(|n| n == "runc");
+    if as_runc { "runc" } else { "teu" }
+}
+
 /// Help of a verb without arguments, under runc's headings.
 const HELP: &str = "\
 NAME:
@@ -251,8 +258,8 @@ fn described(name: &str) -> Option<Described> {
 }
 
 fn describe<A: Args + 'static>(name: &str, wrap: fn(A) -> Verb) -> Described {
-    let path = format!("teu {name}");
-    let command = A::augment_args(Command::new("teu").args_override_self(true))
+    let path = format!("{} {name}", program());
+    let command = A::augment_args(Command::new(program()).args_override_self(true))
         .bin_name(&path)
         .display_name(path);
     Described { command, read: Box::new(move |matches| A::from_arg_matches(matches).map(wrap)) }
@@ -272,7 +279,8 @@ fn help() -> String {
 
 /// teu with all its verbs, for help and what is made from it.
 pub fn all() -> Command {
-    Verb::augment_subcommands(Cli::command())
+    let command = Cli::command().name(program()).bin_name(program());
+    Verb::augment_subcommands(command).display_name(program())
 }
 
 /// Flags that take a path treat the empty string as not given, as runc's do.

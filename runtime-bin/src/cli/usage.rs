@@ -2,6 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::cli::program;
 use crate::failure::Failure;
 
 /// Turns clap's error into one line and the verb's usage.
@@ -22,7 +23,7 @@ pub fn failure(verb: &str, error: &clap::Error) -> Failure {
 pub fn unknown_verb(name: &str) -> Failure {
     Failure::Usage {
         message: format!("unknown command {name:?}. No help topic for '{name}'"),
-        usage: "Usage: teu [OPTIONS] [command]".to_owned(),
+        usage: format!("Usage: {} [OPTIONS] [command]", program()),
     }
 }
 
@@ -40,7 +41,7 @@ fn wrong_count(verb: &str, count: Count) -> String {
         ("plan", _) => "a maximum of 1",
         _ => "exactly 1",
     };
-    format!("teu: {verb:?} requires {rule} argument(s)")
+    format!("{}: {verb:?} requires {rule} argument(s)", program())
 }
 
 fn first_line(error: &clap::Error) -> String {

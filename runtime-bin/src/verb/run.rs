@@ -9,6 +9,7 @@ use crate::{notify, output};
 pub fn run(args: &Run, context: &Context<'_>) -> Result<u8, Failure> {
     let mut options = setup::options(&args.setup)?;
     options.timings = context.global.timings;
+    setup::describe_filter(&args.setup, context);
     let runtime = context.runtime_to_create_in()?;
     let (id, bundle) = (&args.setup.id, args.setup.bundle());
     if args.detach {

@@ -3,12 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::str::FromStr;
 
+use libteu::seccomp::{Filter, load_profile};
 use libteu::{Console, CreateOptions};
 
 use crate::cli::create::Setup;
 use crate::cli::non_empty;
 use crate::failure::Failure;
 use crate::notify;
+use crate::verb::Context;
 
 /// Options for the library.
 pub fn options(setup: &Setup) -> Result<CreateOptions, Failure> {
@@ -22,6 +24,18 @@ pub fn options(setup: &Setup) -> Result<CreateOptions, Failure> {
     options.console = console(&setup.console_socket);
     options.pidfd_socket = non_empty(&setup.pidfd_socket);
     Ok(options)
+}
+
+/// The numeric flags of the filter, for `--debug`, in runc's words.
+pub fn describe_filter(setup: &Setup, context: &Context<'_>) {
+    if !context.global.log.debug {
+        return;
+    }
+    if let Ok(Some(profile)) = load_profile(&setup.bundle())
+        && let Ok(filter) = Filter::compile(&profile)
+    {
+        context.log.debug(format_args!("seccomp filter flags: {}", filter.flags()));
+    }
 }
 
 /// `--console-socket`.

@@ -25,6 +25,19 @@ pub fn default_action(signal: usize) -> Result<()> {
     unit(call!(nr::RT_SIGACTION, signal, action.as_ptr(), 0, 8))
 }
 
+/// From now on the signal ends this process, be it the init of a pid namespace, for which the default
+/// action would be none.
+pub fn end_by(signal: usize) -> Result<()> {
+    const SA_RESTORER: usize = 0x0400_0000;
+    extern "C" fn ended(signal: i32) -> ! {
+        super::exit(128 + signal)
+    }
+    let handler = ended as extern "C" fn(i32) -> ! as usize;
+    // x86-64 wants a restorer, even if the handler never returns to it.
+    let action = [handler, SA_RESTORER, handler, 0];
+    unit(call!(nr::RT_SIGACTION, signal, action.as_ptr(), 0, 8))
+}
+
 /// Unblocks all signals.
 pub fn empty_signal_mask() -> Result<()> {
     const SIG_SETMASK: usize = 2;

@@ -40,6 +40,9 @@ pub(crate) struct Cgroup {
     pub(super) unit_started: bool,
 }
 
+/// The words are runc's.
+const MKDIR: &str = "unable to apply cgroup configuration: mkdir";
+
 impl Cgroup {
     /// The cgroup of a container that exists.
     pub(crate) fn open(paths: Paths) -> Self {
@@ -132,7 +135,7 @@ impl Cgroup {
             }
             other => other,
         };
-        let fresh = made.map_err(|e| Error::system("mkdir", place.dir.display(), e))?;
+        let fresh = made.map_err(|e| Error::system(MKDIR, place.dir.display(), e))?;
         if fresh {
             self.made.push(Made { dir: place.dir.clone(), leaf: true });
         }
@@ -141,7 +144,7 @@ impl Cgroup {
 
     fn make_parents(&mut self, place: &Place) -> Result<()> {
         for dir in place.parents() {
-            let fresh = make_one(dir).map_err(|e| Error::system("mkdir", dir.display(), e))?;
+            let fresh = make_one(dir).map_err(|e| Error::system(MKDIR, dir.display(), e))?;
             if fresh {
                 self.made.push(Made { dir: dir.to_owned(), leaf: false });
             }

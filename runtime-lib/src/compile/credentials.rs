@@ -38,6 +38,19 @@ impl Sets {
     }
 }
 
+/// Warnings of ambient capabilities that the process will not have, in runc's words.
+pub(crate) fn not_raised(process: &Process) -> Vec<String> {
+    let capabilities = process.capabilities().as_ref();
+    let raised = Sets::of(capabilities).ambient;
+    let wanted = bits(capabilities.and_then(|sets| sets.ambient().as_ref()));
+    let missing = caps::all().into_iter().filter(|known| known.bitmask() & wanted & !raised != 0);
+    let reason = "operation not permitted (it has to be permitted and inheritable)";
+    let mut missing: Vec<_> =
+        missing.map(|c| format!("can't raise ambient capability {c}: {reason}")).collect();
+    missing.sort();
+    missing
+}
+
 /// The process's sets, exactly.
 pub(super) fn capset(process: &Process) -> Op {
     let Sets { effective, permitted, inheritable, .. } = Sets::of(process.capabilities().as_ref());

@@ -28,12 +28,16 @@ struct Tree {
     nofollow: bool,
 }
 
-/// All of an entry, where the process has the power to.
-pub(super) fn make(c: &mut Compiler<'_>, entry: &Entry<'_>) -> VecDeque<Slot> {
+/// All of an entry, where the process has the power to. A tmpfs gets its mode from what is `covered`.
+pub(super) fn make(
+    c: &mut Compiler<'_>,
+    entry: &Entry<'_>,
+    covered: Option<Slot>,
+) -> VecDeque<Slot> {
     let trees = trees(c, entry);
     let mut mounts: VecDeque<Slot> = trees.iter().map(|tree| clone(c, tree)).collect();
     if let What::Filesystem(typ) = entry.what {
-        mounts.push_back(filesystem(c, entry, typ));
+        mounts.push_back(filesystem(c, entry, typ, covered));
     }
     if let Some(mapped) = &entry.id_mapped {
         mounts.iter().for_each(|mount| id_map(c, *mount, mapped));
@@ -48,7 +52,7 @@ pub(super) fn make_early(c: &mut Compiler<'_>, entry: &Entry<'_>) -> VecDeque<Sl
     if filesystem && entry.id_mapped.is_none() {
         return VecDeque::new();
     }
-    let mounts = make(c, entry);
+    let mounts = make(c, entry, None);
     if !filesystem {
         mounts.iter().for_each(|m| propagate(&mut c.plan, *m, AT_RECURSIVE, MS_SLAVE));
     }
@@ -95,13 +99,13 @@ fn id_map(c: &mut Compiler<'_>, mount: Slot, mapped: &IdMapped) {
     c.plan.push(Op::MountSetattr { mount, userns, flags, set, clear: 0, propagation: 0 });
 }
 
-fn filesystem(c: &mut Compiler<'_>, entry: &Entry<'_>, typ: &str) -> Slot {
+fn filesystem(c: &mut Compiler<'_>, entry: &Entry<'_>, typ: &str, covered: Option<Slot>) -> Slot {
     let source = entry.mount.source().as_ref().map(|s| s.as_os_str().as_bytes());
     let mut set = entry.options.attr_set;
     if entry.postpones_read_only() {
         set &= !MOUNT_ATTR_RDONLY;
     }
-    let mount = new_mount(&mut c.plan, typ, source, &entry.options, set);
+    let mount = new_mount(&mut c.plan, typ, source, &entry.options, set, covered);
     lsm::label_queues(&mut c.plan, c.request.spec, typ, mount);
     mount
 }
@@ -113,6 +117,7 @@ pub(super) fn new_mount(
     source: Option<&[u8]>,
     options: &MountOptions,
     set: u64,
+    covered: Option<Slot>,
 ) -> Slot {
     let fs = plan.slot();
     let fstype = plan.text(typ);
@@ -141,6 +146,9 @@ pub(super) fn new_mount(
             }
             None => plan.push(Op::FsconfigFlag { fs, key }),
         }
+    }
+    if let Some(from) = covered {
+        plan.push(Op::FsconfigMode { fs, from });
     }
     let out = plan.slot();
     #[allow(clippy::cast_possible_truncation)] // MOUNT_ATTR_* of fsmount are 32-bit

@@ -73,8 +73,8 @@ pub(crate) enum HookPlace<'a> {
     /// In the runtime's namespaces, with this working directory.
     Runtime { bundle: &'a Path, env: &'a [OsString] },
     /// In the container's namespaces, with the runtime's privileges in them, before the root is
-    /// switched: the path is one of the host's.
-    Container { spec: &'a Spec, host: &'a HostFacts },
+    /// switched: the path is one of the host's, the working directory is the rootfs.
+    Container { spec: &'a Spec, host: &'a HostFacts, rootfs: &'a Path },
 }
 
 /// Compiles a hook that is one of the host's programs. It gets its three streams and no other
@@ -84,8 +84,10 @@ pub(crate) fn hook(hook: &Hook, place: HookPlace<'_>) -> Result<Plan> {
     let stdio = process::stdio_inputs(&mut plan, true);
     let pinned = Pinned { start: None, console: None, stdio };
     match place {
-        HookPlace::Container { spec, host } => {
+        HookPlace::Container { spec, host, rootfs } => {
             enter(&mut plan, spec, host, &pinned, None)?;
+            let path = plan.text(rootfs.as_os_str().as_bytes());
+            plan.push(Op::Chdir { again: 1, path });
             plan.push(Op::Umask { mask: 0o022 });
         }
         HookPlace::Runtime { bundle, .. } => {

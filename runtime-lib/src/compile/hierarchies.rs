@@ -15,7 +15,8 @@ pub(super) fn mount(c: &mut Compiler<'_>, entry: &mut Entry<'_>) {
     let mut data = vec![("mode".into(), Some("755".into()))];
     data.extend(lsm::context_of_mount(c.request.spec, "tmpfs"));
     let tmpfs = MountOptions { data, ..MountOptions::default() };
-    let base = new_mount(&mut c.plan, "tmpfs", Some(b"tmpfs"), &tmpfs, set & !MOUNT_ATTR_RDONLY);
+    let set_first = set & !MOUNT_ATTR_RDONLY;
+    let base = new_mount(&mut c.plan, "tmpfs", Some(b"tmpfs"), &tmpfs, set_first, None);
     let covered = target(c, entry, base, kind::DIRECTORY);
     attach(c, base, covered);
     for hierarchy in &c.request.cgroup.hierarchies {
@@ -44,5 +45,5 @@ fn hierarchy_mount(c: &mut Compiler<'_>, options: &[String], set: u64) -> Slot {
         None => (option.clone(), None),
     });
     let options = MountOptions { data: data.collect(), ..MountOptions::default() };
-    new_mount(&mut c.plan, "cgroup", Some(b"cgroup"), &options, set)
+    new_mount(&mut c.plan, "cgroup", Some(b"cgroup"), &options, set, None)
 }

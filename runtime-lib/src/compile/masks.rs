@@ -1,5 +1,6 @@
 //! linux.maskedPaths, linux.readonlyPaths, linux.sysctl: what of the kernel the container sees.
 
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -99,7 +100,10 @@ fn masked_paths(c: &mut Compiler<'_>) {
     let limits = [("nr_blocks", "1"), ("nr_inodes", "1")];
     let data: Vec<_> = limits.into_iter().chain(label).collect();
     let empty = detached(c, "tmpfs", &data, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID_NODEV_NOEXEC);
-    for (origin, path) in paths(c, "maskedPaths", list) {
+    let mut seen = HashSet::new();
+    let first: Vec<bool> = list.into_iter().flatten().map(|path| seen.insert(path)).collect();
+    let all = paths(c, "maskedPaths", list).into_iter().zip(first);
+    for ((origin, path), _) in all.filter(|(_, first)| *first) {
         c.plan.origin(origin);
         c.plan.push(Op::MaskPath { root: c.root, null, empty, path });
     }

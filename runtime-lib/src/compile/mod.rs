@@ -35,6 +35,7 @@ pub(crate) use cgroup::{BySystemd, CgroupShape, Hierarchy, Tasks};
 pub(crate) use criu::{CriuRequest, Restoring, criu, loopback, mount_points};
 pub(crate) use exec::{ExecRequest, HookPlace, exec, hook};
 
+pub(crate) use credentials::not_raised;
 pub(crate) use lsm::wanted as wants_labels;
 pub(crate) use namespaces::types as namespace_types;
 pub(crate) use terminal::Foreground;

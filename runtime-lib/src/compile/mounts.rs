@@ -16,6 +16,7 @@ use crate::plan::Builder;
 use crate::plan::op::{Op, Slot, kind};
 use crate::spec::{IdMapped, MountOptions, clean, destination, id_mapped, is_bind};
 
+const EPERM: u8 = 1;
 const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 
 /// A mount whose `ro` has to wait until everything is in place below it.
@@ -129,7 +130,11 @@ impl<'a> Entry<'a> {
 
     /// The detached mounts of this entry, made now if that was not done before.
     pub fn detached(&mut self, c: &mut Compiler<'_>) -> VecDeque<Slot> {
-        if self.made.is_empty() { detached::make(c, self) } else { std::mem::take(&mut self.made) }
+        if self.made.is_empty() {
+            detached::make(c, self, None)
+        } else {
+            std::mem::take(&mut self.made)
+        }
     }
 
     /// Whether read-only has to wait: mount points and device nodes are still made inside a tmpfs.
@@ -162,21 +167,36 @@ impl<'a> What<'a> {
     }
 }
 
-/// Bind mounts keep their source's attributes except for those that the options name, and do so in
-/// one atomic step while nobody can reach them yet.
+/// Bind mounts get their attributes in one atomic step while nobody can reach them yet.
 pub(super) fn bind(c: &mut Compiler<'_>, entry: &mut Entry<'_>) {
     let wanted = if entry.options.links.keep_destination { kind::EXISTING } else { kind::LIKE };
     for mount in entry.detached(c) {
         if entry.destination.as_os_str() == "/proc" {
             c.plan.push(Op::VerifyFilesystem { slot: mount, magic: PROC_SUPER_MAGIC });
         }
-        let MountOptions { attr_set, attr_clear, .. } = entry.options;
-        attributes(&mut c.plan, mount, 0, [attr_set, attr_clear]);
+        bind_attributes(c, entry, mount);
         let target = target(c, entry, mount, wanted);
         attach(c, mount, target);
         finish(&mut c.plan, &entry.options, mount);
         c.plan.done(mount);
     }
+}
+
+/// Whose flags are locked is known to the kernel alone. A clone that was made before the process entered
+/// its user namespace is treated as if they were: only to be asked for less makes the container's root
+/// see less of a host's `nosuid`.
+fn bind_attributes(c: &mut Compiler<'_>, entry: &Entry<'_>, mount: Slot) {
+    let locked = entry.options.of_locked_bind();
+    if c.namespaces.has(CLONE_NEWUSER) && c.request.host.privileged() {
+        return attributes(&mut c.plan, mount, 0, locked);
+    }
+    let [set, clear] = entry.options.of_bind();
+    if [set, clear] != locked {
+        let userns = Slot::NONE;
+        let op = Op::MountSetattr { mount, userns, flags: 0, set, clear, propagation: 0 };
+        c.plan.push_or_else(op, [EPERM, 0, 0]);
+    }
+    attributes(&mut c.plan, mount, 0, locked);
 }
 
 /// In the place of a filesystem that cannot be mounted anew: all that the host has there, with the
@@ -193,12 +213,20 @@ fn host_tree(c: &mut Compiler<'_>, entry: &mut Entry<'_>, wanted: u16) {
 }
 
 fn filesystem(c: &mut Compiler<'_>, entry: &mut Entry<'_>, typ: &str) -> Option<ReadOnlyLater> {
-    let mount = entry.detached(c).pop_front()?;
     let wanted =
         if matches!(typ, "proc" | "sysfs") { kind::REAL_DIRECTORY } else { kind::DIRECTORY };
-    let target = target(c, entry, mount, wanted);
-    if typ == "tmpfs" {
-        fill(c, entry, mount, target);
+    let target = target(c, entry, Slot::NONE, wanted);
+    let covered = takes_over_mode(entry, typ).then_some(target);
+    let mount = match entry.made.pop_front() {
+        None => detached::make(c, entry, covered).pop_front()?,
+        Some(mount) => {
+            // It was made before its place could be looked at.
+            covered.into_iter().for_each(|from| c.plan.push(Op::CopyMode { from, to: mount }));
+            mount
+        }
+    };
+    if entry.options.copy_up && typ == "tmpfs" {
+        c.plan.push(Op::CopyTree { from: target, to: mount });
     }
     attach(c, mount, target);
     finish(&mut c.plan, &entry.options, mount);
@@ -209,15 +237,10 @@ fn filesystem(c: &mut Compiler<'_>, entry: &mut Entry<'_>, typ: &str) -> Option<
     None
 }
 
-/// What a tmpfs takes over from the directory that it covers: its permissions, as with runc, unless
-/// an option says otherwise, and with tmpcopyup its content.
-fn fill(c: &mut Compiler<'_>, entry: &Entry<'_>, to: Slot, from: Slot) {
-    if entry.options.data.iter().all(|(key, _)| key != "mode") {
-        c.plan.push(Op::CopyMode { from, to });
-    }
-    if entry.options.copy_up {
-        c.plan.push(Op::CopyTree { from, to });
-    }
+/// A tmpfs has the permissions of the directory that it covers, as with runc, unless an option says
+/// otherwise.
+fn takes_over_mode(entry: &Entry<'_>, typ: &str) -> bool {
+    typ == "tmpfs" && entry.options.data.iter().all(|(key, _)| key != "mode")
 }
 
 /// crun's copy-symlink: what the source says, not what it leads to.

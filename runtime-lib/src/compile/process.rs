@@ -133,6 +133,7 @@ fn wait_for_start(c: &mut Compiler<'_>, user: Option<&User<'_>>, fifo: Slot) {
     c.plan.runtime(RuntimeStep::Await(signal::READY));
     c.plan.runtime(RuntimeStep::SaveState);
     c.plan.runtime(RuntimeStep::Answer(signal::READY));
+    c.plan.push(Op::EndBySignals {});
     if let Some(user) = user.filter(|user| user.filter.is_some()) {
         seccomp::confine(&mut c.plan, user, c.request.host);
         c.plan.push(Op::Signal { number: signal::CONFINED });
@@ -204,9 +205,9 @@ fn environment(plan: &mut Builder, process: &Process) -> List {
     let counts = |(index, variable): &(usize, &String)| {
         last.get(&name(variable)) == Some(index) && *variable != "HOME="
     };
-    let kept = env.iter().enumerate().filter(counts);
-    let mut texts: Vec<Text> = kept.map(|(_, variable)| plan.text(variable)).collect();
-    if !env.iter().any(|variable| variable.starts_with("HOME=") && variable.len() > 5) {
+    let kept = || env.iter().enumerate().filter(counts).map(|(_, variable)| variable);
+    let mut texts: Vec<Text> = kept().map(|variable| plan.text(variable)).collect();
+    if !kept().any(|variable| variable.starts_with("HOME=")) {
         let (text, value) = plan.text_with_room("HOME=", HOME_MAX);
         plan.push(Op::Home { uid: process.user().uid(), value });
         texts.push(text);

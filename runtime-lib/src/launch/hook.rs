@@ -50,8 +50,21 @@ pub(crate) fn run(run: HookRun<'_>, lane: &mut dyn Lane) -> Result<()> {
     match status.map_err(&failed)? {
         End::Exited(0) => Ok(()),
         End::Exited(code) => Err(failed(format!("exit status {code}{}", said(&output)))),
-        End::Killed(signal) => Err(failed(format!("killed by signal {signal}{}", said(&output)))),
+        End::Killed(signal) => Err(failed(format!("{}{}", killed(signal), said(&output)))),
     }
+}
+
+/// In the words of Go's os/exec, where they are more than a number.
+fn killed(signal: i32) -> String {
+    let words = match signal {
+        libc::SIGABRT => "aborted",
+        libc::SIGKILL => "killed",
+        libc::SIGSEGV => "segmentation fault",
+        libc::SIGSYS => "bad system call",
+        libc::SIGTERM => "terminated",
+        number => return format!("killed by signal {number}"),
+    };
+    format!("signal: {words}")
 }
 
 /// What is said of a container's process is true of a hook, but for whose it is.

@@ -53,7 +53,7 @@ fn scheduler_hint(errno: Errno) -> &'static str {
     match errno {
         Errno::EPERM => {
             "realtime policies and a lower nice need CAP_SYS_NICE, on cgroup v1 also cpu.rt_runtime_us; \
-             SCHED_DEADLINE can't be used together with AllowedCPUs"
+             process scheduler can't be used together with AllowedCPUs"
         }
         Errno::EBUSY => "there is not enough realtime capacity left for that runtime and period",
         _ => "the kernel does not know the policy, or its parameters do not fit, see sched(7)",

@@ -146,7 +146,8 @@ const PATIENCE: i64 = 10;
 
 /// By descriptor: a path may be longer than the 108 bytes of a socket address.
 fn connect_to(path: &Path, what: &'static str) -> Result<OwnedFd> {
-    let failed = |e| Error::system("connect to", format!("{what} {}", path.display()), e);
+    let failed =
+        |e| Error::system("failed to connect with", format!("{what} {}", path.display()), e);
     let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
     let file = openat(AT_FDCWD, path, flags, Mode::empty()).map_err(failed)?;
     let make = || {

@@ -60,6 +60,8 @@ impl Draft {
         validate(&bundle.spec, &HostLimits { euid: host.euid })?;
         host_namespaces::refuse_changes(&bundle.spec)?;
         warn_of_kept_groups(runtime, &bundle.spec);
+        let process = bundle.spec.process().as_ref();
+        process.into_iter().flat_map(compile::not_raised).for_each(|text| runtime.warn(&text));
         timer.stage("validate");
         let layout = Layout::probe()?;
         let paths = places(runtime, &layout, &bundle.spec, id, &host)?;
@@ -145,6 +147,10 @@ impl Draft {
     }
 }
 
+/// The words are runc's.
+const NO_WAY_TO_KILL: &str = "Creating a rootless container with no cgroup and no private pid namespace. Such \
+     configuration is strongly discouraged (as it is impossible to properly kill all container's processes)";
+
 /// podman lists the groups of the image's user as well; crun passes over them.
 fn warn_of_kept_groups(runtime: &Runtime, spec: &Spec) {
     let groups = spec.process().as_ref().and_then(|p| p.user().additional_gids().as_ref());
@@ -176,9 +182,12 @@ pub(super) fn create(
         notify::announce(&mut draft.bundle.spec, &runtime.store().path_of(id)?);
     }
     let mut record = draft.record(id);
+    if record.cgroup.is_empty() && record.shares_pids() {
+        runtime.warn(NO_WAY_TO_KILL);
+    }
     record.own_keyring = !options.no_new_keyring;
     let mut site = Site::open(runtime, id)?;
-    let started = site.build(runtime, &draft, record, options, mode, timer);
+    let started = site.build(&draft, record, options, mode, timer);
     if started.is_err() {
         site.undo(runtime);
     }
@@ -243,7 +252,6 @@ impl Site {
 
     fn build(
         &mut self,
-        runtime: &Runtime,
         draft: &Draft,
         mut record: Record,
         options: CreateOptions,
@@ -293,7 +301,7 @@ impl Site {
         let CreateOptions { pid_file, pidfd_socket, .. } = options;
         let mut lane =
             CreateLane { draft, entry, cgroup: &mut *cgroup, record, pid_file, pidfd_socket };
-        let child = launch_and_settle(runtime, &plan, prepared, &mut lane, mode, &mut timer)
+        let child = launch_and_settle(&plan, prepared, &mut lane, mode, &mut timer)
             .map_err(|e| limits::explain_death(e, cgroup))?;
         let process = Process::adopt(child, delivery.master()?)?;
         Ok(process.with_notify(notify).with_timings(timer.finish(&plan)))
@@ -319,7 +327,6 @@ impl Site {
 }
 
 fn launch_and_settle(
-    runtime: &Runtime,
     plan: &Plan,
     prepared: crate::prepare::Prepared,
     lane: &mut CreateLane<'_>,
@@ -335,8 +342,11 @@ fn launch_and_settle(
         }
     };
     if mode == Mode::Run {
-        for failed in lane.hooks_of(HookKind::Poststart, &child) {
-            runtime.warn(&failed.to_string());
+        if let Err(e) = lane.context(Some(&child)).run(HookKind::Poststart) {
+            // The drop of the child ends it (runtime.md, lifecycle step 9).
+            drop(child);
+            lane.context(None).run_all(HookKind::Poststop);
+            return Err(e);
         }
         timer.stage("hooks poststart");
     }
@@ -359,10 +369,6 @@ impl CreateLane<'_> {
         let Draft { bundle, host, filter, .. } = self.draft;
         let filter = filter.as_ref();
         HookContext { spec: &bundle.spec, record: &self.record, host, init, filter }
-    }
-
-    fn hooks_of(&self, kind: HookKind, init: &Child) -> Vec<Error> {
-        self.context(Some(init)).run_all(kind)
     }
 }
 

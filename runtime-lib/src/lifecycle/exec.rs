@@ -199,7 +199,7 @@ fn with_defaults(mut process: SpecProcess, spec: &Spec) -> SpecProcess {
 }
 
 /// Never to the inheritable set: that would hand them to programs that have not asked for them
-/// (CVE-2022-29162), and so not to the ambient set either.
+/// (CVE-2022-29162). To the ambient set as far as the config has made them inheritable, as with runc.
 fn add_capabilities(process: &mut SpecProcess, names: &[String]) -> Result<()> {
     let mut wanted = Vec::new();
     for name in names {
@@ -216,6 +216,11 @@ fn add_capabilities(process: &mut SpecProcess, names: &[String]) -> Result<()> {
     };
     let (bounding, effective, permitted) =
         (with(sets.bounding()), with(sets.effective()), with(sets.permitted()));
+    let inheritable = sets.inheritable().iter().flatten().copied();
+    let inheritable: Vec<_> =
+        inheritable.filter(|capability| wanted.contains(capability)).collect();
+    let ambient = sets.ambient().iter().flatten().copied().chain(inheritable).collect();
+    sets.set_ambient(Some(ambient));
     sets.set_bounding(bounding);
     sets.set_effective(effective);
     sets.set_permitted(permitted);

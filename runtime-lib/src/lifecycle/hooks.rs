@@ -71,7 +71,10 @@ impl HookContext<'_> {
         let env: Vec<_>;
         let place = match kind {
             HookKind::StartContainer => return self.program_of_the_container(hook),
-            HookKind::CreateContainer => HookPlace::Container { spec: self.spec, host: self.host },
+            HookKind::CreateContainer => {
+                let rootfs = &self.record.rootfs;
+                HookPlace::Container { spec: self.spec, host: self.host, rootfs }
+            }
             _ => {
                 env = environment();
                 HookPlace::Runtime { bundle: &self.record.bundle, env: &env }
@@ -82,7 +85,10 @@ impl HookContext<'_> {
 
     fn program_of_the_container(&self, hook: &Hook) -> Result<Plan> {
         let mut process = self.spec.process().clone().unwrap_or_default();
-        Process::set_env(&mut process, Some(hook.env().clone().unwrap_or_default()));
+        // Without an environment of its own it has the process's, as with runc.
+        if let Some(env) = hook.env().clone().filter(|env| !env.is_empty()) {
+            Process::set_env(&mut process, Some(env));
+        }
         let path = hook.path().to_string_lossy().into_owned();
         let args = hook.args().clone().filter(|args| !args.is_empty());
         Process::set_args(&mut process, Some(args.unwrap_or_else(|| vec![path])));

@@ -44,11 +44,14 @@ fn deadly(signal: Signal) -> bool {
 }
 
 fn kill_init(record: &Record, signal: Signal) -> Result<()> {
-    let init = init_pidfd(record)?.ok_or(Error::NotRunning)?;
-    // Without a pid namespace of its own, the other processes would outlive their init.
+    let init = init_pidfd(record)?;
+    // Without a pid namespace of its own, the other processes would outlive their init, or have.
     if signal == Signal::KILL && record.shares_pids() && !record.cgroup.is_empty() {
-        return Cgroup::open(record.cgroup.clone()).kill_all(signal);
+        let cgroup = Cgroup::open(record.cgroup.clone());
+        let any = init.is_some() || cgroup.pids().is_ok_and(|pids| !pids.is_empty());
+        return if any { cgroup.kill_all(signal) } else { Err(Error::NotRunning) };
     }
+    let init = init.ok_or(Error::NotRunning)?;
     signal::send(init.as_fd(), signal).map_err(|e| match e {
         Errno::ESRCH => Error::NotRunning,
         e => Error::system("pidfd_send_signal", record.pid, e),

@@ -35,16 +35,15 @@ pub(super) fn start(container: &Container, listen: bool) -> Result<Option<Readin
     let filter = filter_of(&entry, &record)?;
     let (told, filter) = (Some((record.pid, init.as_fd())), filter.as_ref());
     let hooks = HookContext { spec: &spec, record: &record, host: &host, init: told, filter };
-    // A failing startContainer hook stops the container (runtime.md, lifecycle step 8).
-    if let Err(e) = hooks.run(HookKind::StartContainer) {
+    // A failing hook stops the container (runtime.md, lifecycle steps 7 and 9).
+    let stop = |e| {
         let _ = signal::send(init.as_fd(), Signal::KILL);
-        return Err(e);
-    }
+        e
+    };
+    hooks.run(HookKind::StartContainer).map_err(stop)?;
     release(&entry, &spec, record.pid)
         .map_err(|e| limits::explain_death(e, &Cgroup::open(record.cgroup.clone())))?;
-    for failed in hooks.run_all(HookKind::Poststart) {
-        container.runtime.warn(&failed.to_string());
-    }
+    hooks.run(HookKind::Poststart).map_err(stop)?;
     Ok(socket.map(|socket| Readiness::new(socket, init, record.pid)))
 }
 

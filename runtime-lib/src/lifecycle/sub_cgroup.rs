@@ -26,7 +26,10 @@ pub(super) fn below(paths: &Paths, wanted: &[SubCgroup]) -> Result<Paths> {
     }
     let missing = paths.places().find(|place| !wanted.is_empty() && !place.dir.is_dir());
     match missing {
-        Some(place) => Err(refused(format!("no such cgroup: {}", place.dir.display()))),
+        Some(place) => Err(refused(format!(
+            "adding pid to {}: no such file or directory",
+            place.dir.display()
+        ))),
         None => Ok(paths),
     }
 }
@@ -35,7 +38,7 @@ pub(super) fn below(paths: &Paths, wanted: &[SubCgroup]) -> Result<Paths> {
 fn inner(path: &Path) -> Result<&Path> {
     let downwards = |part: Component<'_>| !matches!(part, Component::ParentDir);
     if !path.components().all(downwards) {
-        return Err(refused(format!("{} is not a sub cgroup path", path.display())));
+        return Err(refused(format!("bad sub cgroup path: {}", path.display())));
     }
     Ok(path.strip_prefix("/").unwrap_or(path))
 }
@@ -87,10 +90,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = paths(dir.path());
         for (wanted, words) in [
-            (sub(&[], "../x"), "is not a sub cgroup path"),
-            (sub(&["pids"], "sub/../../x"), "is not a sub cgroup path"),
+            (sub(&[], "../x"), "bad sub cgroup path"),
+            (sub(&["pids"], "sub/../../x"), "bad sub cgroup path"),
             (sub(&["nosuch"], "sub"), "unknown controller nosuch"),
-            (sub(&[], "missing"), "no such cgroup"),
+            (sub(&[], "missing"), "no such file or directory"),
         ] {
             let text = below(&paths, &[wanted]).unwrap_err().to_string();
             assert!(text.contains(words), "{text}");

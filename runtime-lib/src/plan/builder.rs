@@ -57,6 +57,11 @@ impl Builder {
         self.push_with(op, OnError { action: OnError::SKIP, errnos });
     }
 
+    /// A step instead of which, if it fails with one of `errnos`, the next one is done.
+    pub fn push_or_else(&mut self, op: Op, errnos: [u8; 3]) {
+        self.push_with(op, OnError { action: OnError::ELSE, errnos });
+    }
+
     fn push_with(&mut self, op: Op, on_error: OnError) {
         let step = Step { op, on_error };
         self.plan.steps.push(PlannedStep { step, origin: self.origin.clone() });

@@ -4,7 +4,7 @@ use nix::errno::Errno;
 
 use super::Plan;
 use super::display::snake_case;
-use super::op::{Op, Operand, Text};
+use super::op::{Op, Operand, Text, kind};
 use super::record::Record;
 use crate::error::{ErrnoText, Error};
 
@@ -28,7 +28,10 @@ impl Plan {
             let hint = hint(op, errno).map(|h| format!(" ({h})")).unwrap_or_default();
             format!("{call}: {}{said}{hint}", ErrnoText(errno))
         });
-        Error::Step { field: planned.origin.clone(), what, errno }
+        // The words are runc's.
+        let mounting = planned.origin.starts_with("mounts[");
+        let prefix = if mounting { "error during container init: error mounting " } else { "" };
+        Error::Step { field: format!("{prefix}{}", planned.origin), what, errno }
     }
 
     /// The call and the object it was about: `move_mount`, `open_tree "/data"`.
@@ -71,7 +74,7 @@ impl Plan {
 
 /// Why an exec that should have worked did not.
 pub(crate) fn exec_problem(name: &str, errno: Errno) -> String {
-    format!("exec {name:?}: {}{}", lower(errno), exec_hint(errno))
+    format!("exec {}: {}{}", name.escape_debug(), lower(errno), exec_hint(errno))
 }
 
 fn lookup_problem(name: &str, errno: Errno) -> String {
@@ -143,6 +146,9 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
             Some("the container's own is to take the place of the host's")
         }
         (Op::Clone { .. }, Errno::ENOSPC) => Some("too many namespaces, see /proc/sys/user"),
+        (Op::Target { kind: kind::REAL_DIRECTORY, .. }, Errno::ELOOP | Errno::ENOTDIR) => {
+            Some("it must be mounted on ordinary directory, not a symlink or file of the rootfs")
+        }
         (Op::Target { .. } | Op::Resolve { .. }, Errno::ELOOP) => {
             Some("a symlink in the rootfs is in the way")
         }

@@ -3,10 +3,11 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use oci_spec::runtime::{LinuxResources, LinuxSeccomp, Process, Spec};
 
 use super::parse::{Parsed, parse_document};
@@ -20,9 +21,10 @@ const MAX_SIZE: u64 = 16 << 20;
 pub(crate) fn load(bundle_dir: &Path) -> Result<Bundle> {
     let dir = absolute(bundle_dir)?;
     let file = dir.join("config.json");
-    let raw = read(&file)?;
-    let Parsed { value: spec, warnings } = parse_document(&raw, &file)?;
+    let raw = read(&file, false)?;
+    let Parsed { value: mut spec, warnings } = parse_document(&raw, &file)?;
     let rootfs = find_rootfs(&spec, &dir, &file)?;
+    inside(&rootfs, &mut spec);
     Ok(Bundle { spec, raw, dir, rootfs, warnings })
 }
 
@@ -32,16 +34,16 @@ pub(crate) fn load(bundle_dir: &Path) -> Result<Bundle> {
 /// [`Error::Config`](crate::Error::Config) naming the file and the field.
 pub fn load_profile(bundle: &Path) -> Result<Option<LinuxSeccomp>> {
     let file = absolute(bundle)?.join("config.json");
-    let Parsed { value: spec, .. } = parse_document::<Spec>(&read(&file)?, &file)?;
+    let Parsed { value: spec, .. } = parse_document::<Spec>(&read(&file, false)?, &file)?;
     Ok(spec.linux().as_ref().and_then(|linux| linux.seccomp().clone()))
 }
 
-/// Reads the process object of `exec --process`, with sentences for the log.
+/// Reads the process object of `exec --process`, which may be a pipe, with sentences for the log.
 ///
 /// # Errors
 /// [`Error::Config`](crate::Error::Config) naming the file and the field.
 pub fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
-    parse_document(&read(path)?, path).map(|parsed| (parsed.value, parsed.warnings))
+    parse_document(&read(path, true)?, path).map(|parsed| (parsed.value, parsed.warnings))
 }
 
 /// Reads the resources of an update, in the form of `linux.resources`, from a file or a pipe; `name` is
@@ -57,6 +59,18 @@ pub fn read_resources(input: impl Read, name: &Path) -> Result<LinuxResources> {
         return Err(config_error(name, "", "larger than 16 MiB"));
     }
     parse_document(&raw, name).map(|parsed| parsed.value)
+}
+
+/// Some callers give destinations as the host sees them; runc takes the path of the rootfs off as well.
+fn inside(rootfs: &Path, spec: &mut Spec) {
+    for mount in spec.mounts_mut().iter_mut().flatten() {
+        if let Ok(rest) = mount.destination().strip_prefix(rootfs)
+            && rootfs != Path::new("/")
+        {
+            let rest = Path::new("/").join(rest);
+            mount.set_destination(rest);
+        }
+    }
 }
 
 fn absolute(dir: &Path) -> Result<PathBuf> {
@@ -83,12 +97,14 @@ fn find_rootfs(spec: &Spec, dir: &Path, file: &Path) -> Result<PathBuf> {
     fs::read_link(format!("/proc/thread-self/fd/{}", rootfs.as_raw_fd())).map_err(stat)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+fn read(path: &Path, or_pipe: bool) -> Result<Vec<u8>> {
     let refuse = |problem: &str| config_error(path, "", problem);
     let failed = |e: io::Error| refuse(&format!("cannot be read: {}", io_text(&e)));
     let file = open(path).map_err(|e| refuse(&open_problem(path, &e)))?;
     let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
+    if or_pipe && metadata.file_type().is_fifo() {
+        fcntl(&file, FcntlArg::F_SETFL(OFlag::empty())).map_err(|e| failed(e.into()))?;
+    } else if !metadata.is_file() {
         return Err(refuse("not a regular file"));
     }
     let mut raw =

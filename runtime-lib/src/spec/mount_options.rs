@@ -11,6 +11,9 @@ use libc::{
     MOUNT_ATTR_RELATIME, MOUNT_ATTR_STRICTATIME, MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE,
 };
 
+/// Attributes that a user namespace cannot clear on mounts that are not its own, but for access times.
+const LOCKABLE: u64 = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
 mod data;
 mod idmap;
 
@@ -24,6 +27,8 @@ pub(crate) struct MountOptions {
     /// `MOUNT_ATTR_*` to clear on the mount; all of `MOUNT_ATTR__ATIME` if any access time option
     /// was given (the kernel wants it so). Wins over the locked flags of a bind mount's source.
     pub attr_clear: u64,
+    /// An option asks for a way of keeping access times, rather than taking one back.
+    pub sets_atime: bool,
     /// As `attr_set`, for the whole mount tree (`AT_RECURSIVE`).
     pub rec_set: u64,
     /// As `attr_clear`, for the whole mount tree.
@@ -215,7 +220,10 @@ impl MountOptions {
             Remount => self.remount = true,
             Attr(flag, on) => change(&mut self.attr_set, &mut self.attr_clear, flag, on),
             RecAttr(flag, on) => change(&mut self.rec_set, &mut self.rec_clear, flag, on),
-            Atime(mode, on) => change_atime(&mut self.attr_set, &mut self.attr_clear, mode, on),
+            Atime(mode, on) => {
+                self.sets_atime |= on;
+                change_atime(&mut self.attr_set, &mut self.attr_clear, mode, on);
+            }
             RecAtime(mode, on) => change_atime(&mut self.rec_set, &mut self.rec_clear, mode, on),
             ReadOnly(on) => {
                 change(&mut self.attr_set, &mut self.attr_clear, MOUNT_ATTR_RDONLY, on);
@@ -232,6 +240,33 @@ impl MountOptions {
                 self.not_yet.retain(|other| *other != name);
                 self.not_yet.extend(on.then_some(name));
             }
+        }
+    }
+
+    /// What becomes of a bind mount's attributes: those to set and those to clear. Once an option names
+    /// any attribute, all that are not named are cleared, but for access times, which stay unless an
+    /// option asks for others: the behaviour of mount(8) as runc keeps it (tests in its
+    /// mounts_sshfs.bats).
+    pub(crate) fn of_bind(&self) -> [u64; 2] {
+        let [set, clear] = self.of_locked_bind();
+        if self.attr_set | self.attr_clear == 0 { [0, 0] } else { [set, clear | LOCKABLE & !set] }
+    }
+
+    /// As [`Self::of_bind`] where the source's flags are locked, since its mount belongs to an outer
+    /// user namespace (mount_namespaces(7)): what is not named stays as it is.
+    pub(crate) fn of_locked_bind(&self) -> [u64; 2] {
+        const TIMES: u64 = MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME;
+        let (set, clear) = (self.attr_set, self.attr_clear);
+        if set | clear == 0 {
+            return [0, 0];
+        }
+        let clear = clear | MOUNT_ATTR_NOSYMFOLLOW & !set;
+        if self.sets_atime || set & MOUNT_ATTR_NODIRATIME != 0 {
+            let clear = clear | MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME & !set;
+            let relative = if self.sets_atime { 0 } else { MOUNT_ATTR__ATIME };
+            [set & !relative, clear]
+        } else {
+            [set & !TIMES, clear & !TIMES]
         }
     }
 

@@ -110,9 +110,18 @@ impl Fault {
         let problem = match e.classify() {
             Category::Eof => format!("the JSON is cut off: {e}"),
             Category::Syntax => format!("not valid JSON: {e}"),
-            Category::Data | Category::Io => e.to_string(),
+            Category::Data | Category::Io => format!("{}{e}", Self::about(&field)),
         };
         Self { field, problem, shape: e.classify() == Category::Data }
+    }
+
+    /// What runc says of names that it does not know.
+    fn about(field: &str) -> &'static str {
+        match field.strip_prefix("linux.memoryPolicy") {
+            Some(part) if part.starts_with(".flags") => "invalid memory policy flag: ",
+            Some(_) => "invalid memory policy mode: ",
+            None => "",
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! state.json   the record       config.json   the config as it was at create
-//! start.fifo   there while the container waits for `start`
+//! exec.fifo    there while the container waits for `start`
 //! seccomp.bpf  the filter that every process of the container gets, if it has one
 //! notify/      with the socket for sd_notify(3), if the process was told of one
 //! criu-root/   there while CRIU restores the container
@@ -32,7 +32,7 @@ const RECORD: &str = "state.json";
 const CONFIG: &str = "config.json";
 const FILTER: &str = "seccomp.bpf";
 /// Present while the container waits for `start`.
-pub(crate) const START_FIFO: &str = "start.fifo";
+pub(crate) const START_FIFO: &str = "exec.fifo";
 
 /// What the container sees of its state directory, if it has a way to say that it is ready.
 pub(crate) const NOTIFY_DIR: &str = "notify";

@@ -79,10 +79,12 @@ pub(super) fn memory_policy(spec: &Spec, _: &HostLimits) -> Checked {
         return Ok(());
     };
     let field = || "linux.memoryPolicy.nodes";
-    let nodes = bit_mask(text(policy.nodes())).map_err(|problem| invalid(field(), problem))?;
+    let problem = |problem| invalid(field(), format!("invalid memory policy nodes: {problem}"));
+    let nodes = bit_mask(text(policy.nodes())).map_err(problem)?;
     match policy.mode() {
         Mode::MpolDefault | Mode::MpolLocal => {
-            let problem = || format!("memory policy mode {} requires 0 nodes", policy.mode());
+            let count: u32 = nodes.iter().map(|byte| byte.count_ones()).sum();
+            let problem = || format!("memory policy mode requires 0 nodes but got {count}");
             require(nodes.is_empty(), field, problem)
         }
         Mode::MpolPreferred => Ok(()),

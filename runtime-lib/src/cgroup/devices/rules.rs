@@ -19,7 +19,9 @@ impl Access {
 
     fn parse(text: &str) -> Option<Self> {
         let bit = |c| Self::LETTERS.iter().find(|(_, letter)| *letter == c).map(|(bit, _)| *bit);
-        let bits = text.chars().try_fold(0, |bits, c| Some(bits | bit(c)?))?;
+        // `a` is a type, not an access: runc passes over it, and configs have it.
+        let mut letters = text.chars().filter(|&c| c != 'a');
+        let bits = letters.try_fold(0, |bits, c| Some(bits | bit(c)?))?;
         (bits != 0).then_some(Self(bits))
     }
 

@@ -8,7 +8,7 @@ use crate::error::Result;
 /// Whatever the name, the file is in the container's own directory. Sorted, for a map has no order.
 pub(super) fn compile(files: &HashMap<String, String>, to: &mut Settings) -> Result<()> {
     if to.is_v1() && !files.is_empty() {
-        return Err(to.invalid("unified", "cannot use unified on cgroup v1"));
+        return Err(to.invalid("unified", "invalid configuration: cannot use unified on cgroup v1"));
     }
     for (name, value) in files.iter().collect::<BTreeMap<_, _>>() {
         let field = format!("unified.{name}");
