@@ -182,14 +182,14 @@ pub(super) fn create(
         notify::announce(&mut draft.bundle.spec, &runtime.store().path_of(id)?);
     }
     let mut record = draft.record(id);
-    if record.cgroup.is_empty() && record.shares_pids() {
-        runtime.warn(NO_WAY_TO_KILL);
-    }
+    let shares_pids = record.shares_pids();
     record.own_keyring = !options.no_new_keyring;
     let mut site = Site::open(runtime, id)?;
     let started = site.build(&draft, record, options, mode, timer);
     if started.is_err() {
         site.undo(runtime);
+    } else if shares_pids && site.cgroup.as_ref().is_some_and(|cgroup| cgroup.paths().is_empty()) {
+        runtime.warn(NO_WAY_TO_KILL);
     }
     started
 }
