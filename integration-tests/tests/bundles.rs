@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use integration_tests::{Bundle, Outcome, require};
+use integration_tests::{Bundle, Cmd, Outcome, Runtime, Terminal, ordinary_user, require};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../bundles")
@@ -77,4 +77,30 @@ fn limits_are_the_kernels() {
     cgroup.is(("memory.memsw.limit_in_bytes", "67108864"), ("memory.swap.max", "0"));
     cgroup.is(("cpu.cfs_quota_us", "50000"), ("cpu.max", "50000 100000"));
     cgroup.is(("pids.max", "16"), ("pids.max", "16"));
+}
+
+/// The lines under "A rootfs with a shell", as they stand there.
+#[test]
+fn an_ordinary_user_gets_a_shell_by_the_readmes_lines() {
+    require!("userns", "busybox", "teu");
+    let readme = fs::read_to_string(folder().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("## A rootfs with a shell").unwrap();
+    let lines = section.lines().filter_map(|line| line.strip_prefix("    "));
+    let script = lines.collect::<Vec<_>>().join("\n");
+    assert!(script.contains("teu spec --rootless") && script.contains("teu run"), "{script}");
+
+    let b = Bundle::rootless();
+    let home = b.scratch("home");
+    fs::create_dir_all(home.join("bin")).unwrap();
+    fs::copy(Runtime::get().path(), home.join("bin/teu")).unwrap();
+    b.write();
+    let path = format!("{}:{}", home.join("bin").display(), std::env::var("PATH").unwrap());
+    let cmd = Cmd::new("sh").args(["-ec", &script]).cwd(&home).env("PATH", path);
+    let cmd = cmd.env("HOME", &home).env("XDG_RUNTIME_DIR", b.root());
+    let mut terminal = Terminal::new();
+    let running = terminal.spawn(cmd.user(integration_tests::is_root().then(ordinary_user)));
+    terminal.wait_for("# ");
+    terminal.type_in("id -u; echo on $(tty); exit 7\n");
+    terminal.wait_for("0\r\non /dev/pts/0");
+    running.wait().exits(7);
 }

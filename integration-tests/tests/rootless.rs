@@ -1,6 +1,6 @@
 //! The runtime as an ordinary user, without any privilege. Runs as root, who plays one, and as an ordinary user.
 
-use integration_tests::{Bundle, json, known_difference, ordinary_user, require};
+use integration_tests::{Bundle, Terminal, json, known_difference, ordinary_user, require};
 
 #[test]
 fn a_rootless_container_runs_as_root_of_its_own_namespace() {
@@ -140,4 +140,34 @@ fn a_container_whose_processes_could_not_all_be_found_is_told_of() {
     assert!(outcome.stderr.contains(strongly), "{outcome:?}");
     let outcome = Bundle::rootless().run().ok();
     assert!(!outcome.stderr.contains(strongly), "{outcome:?}");
+}
+
+/// The shell that a person would sit at: `spec --rootless` asks for a terminal.
+fn on_a_terminal(b: &Bundle, flags: &[&str]) {
+    let mut terminal = Terminal::new();
+    let running = terminal.spawn(b.run_cmd(flags));
+    terminal.wait_for("\"isatty\":[true,true,true]");
+    running.wait().ok();
+    b.assert_clean();
+}
+
+#[test]
+fn an_ordinary_user_gets_a_terminal() {
+    require!("userns");
+    let mut b = Bundle::rootless();
+    b.set("/process/terminal", true).args(&["terminal"]);
+    on_a_terminal(&b, &[]);
+}
+
+#[test]
+fn an_ordinary_user_with_more_ids_gets_a_terminal() {
+    require!("userns", "uidmap");
+    let mut b = Bundle::rootless();
+    b.with_subids();
+    for pointer in ["/linux/uidMappings", "/linux/gidMappings"] {
+        b.push(pointer, json!({ "containerID": 1, "hostID": 100_000, "size": 65536 }));
+    }
+    b.set("/process/user", json!({ "uid": 7, "gid": 7 }));
+    b.set("/process/terminal", true).args(&["terminal"]);
+    on_a_terminal(&b, &[]);
 }
