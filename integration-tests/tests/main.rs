@@ -46,6 +46,7 @@ mod rootless;
 mod run_exit_codes;
 mod scheduling;
 mod seccomp;
+mod seccomp_cache;
 mod seccomp_listener;
 mod shells;
 mod signals;

@@ -14,6 +14,7 @@ pub struct Machine {
     /// For the time at which each step begins; empty if nobody wants to know.
     times: &'static mut [u8],
     steps_at: usize,
+    steps: usize,
     fds: [Fd; Slot::COUNT],
     /// What the kernel said about a failed mount, or other text for the report.
     pub detail: Detail,
@@ -70,11 +71,12 @@ impl Machine {
             let slot = word(plan, fds_at + i * 8)? as usize;
             *fds.get_mut(slot)? = word(plan, fds_at + i * 8 + 4)? as Fd;
         }
-        let steps_at = head(2)? as usize;
+        let (steps_at, steps) = (head(2)? as usize, head(3)? as usize);
         Some(Self {
             plan,
             times,
             steps_at,
+            steps,
             fds,
             detail: Detail { bytes: [0; Record::DETAIL], len: 0 },
             aux: 0,
@@ -87,6 +89,9 @@ impl Machine {
     }
 
     fn step(&self, index: usize) -> Option<Step> {
+        if index >= self.steps {
+            return None;
+        }
         Step::decode(self.plan.get(self.steps_at + index * Step::SIZE..)?)
     }
 
@@ -370,6 +375,11 @@ impl Machine {
 
     fn clone(&mut self, cgroup: Slot, flags: u64) -> Result<()> {
         const CLONE_PARENT: u64 = 0x8000;
+        // NEWTIME, NEWNS, NEWCGROUP to NEWNET. Shared memory would be two processes on one stack.
+        const NAMESPACES: u64 = 0x80 | 0x2_0000 | 0x7e00_0000;
+        if flags & !NAMESPACES != 0 {
+            return Err(errno::EINVAL);
+        }
         let cgroup = if cgroup == Slot::NONE { None } else { Some(self.fd(cgroup)?) };
         match sys::clone3(flags | CLONE_PARENT, cgroup)? {
             0 => Ok(()),

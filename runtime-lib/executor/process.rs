@@ -6,12 +6,17 @@ use crate::machine::Machine;
 use crate::op::{List, Text};
 use crate::sys::{self, Result, errno};
 
-/// prctl; PR_SET_NAME always sets the executor's own name.
+/// prctl; PR_SET_NAME always sets the executor's own name. Only options that take numbers: others
+/// would have the kernel write to an address of the plan's choice.
 pub fn prctl(option: u32, arg: u64, arg2: u64) -> Result<()> {
     const PR_SET_NAME: u32 = 15;
+    const DUMPABLE_KEEPCAPS_NO_NEW_PRIVS: [u32; 3] = [4, 8, 38];
     match option {
         PR_SET_NAME => sys::set_name(b"teu-init\0\0\0\0\0\0\0\0"),
-        _ => sys::prctl(option, arg, arg2),
+        known if DUMPABLE_KEEPCAPS_NO_NEW_PRIVS.contains(&known) => {
+            sys::prctl(option, arg, arg2)
+        }
+        _ => Err(errno::EINVAL),
     }
 }
 

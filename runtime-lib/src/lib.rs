@@ -91,6 +91,8 @@ mod criu;
 mod error;
 mod fdio;
 pub mod features;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod host;
 mod id;
 mod launch;

@@ -1,7 +1,9 @@
 //! x86_64: entry point, system-call instruction and numbers (arch/x86/entry/syscalls/syscall_64.tbl).
 
+#[cfg(not(fuzzing))]
 use core::arch::{asm, global_asm};
 
+#[cfg(not(fuzzing))]
 global_asm!(
     ".globl _start",
     "_start:",
@@ -10,13 +12,17 @@ global_asm!(
     "and rsp, -16",
     "call {entry}",
     "ud2",
-    entry = sym super::entry,
+    entry = sym super::start::entry,
 );
+
+#[cfg(fuzzing)]
+pub use crate::kernel::syscall;
 
 /// One system call.
 ///
 /// # Safety
 /// Pointer arguments must be valid for what the kernel does with them.
+#[cfg(not(fuzzing))]
 #[inline]
 pub unsafe fn syscall(nr: usize, a: [usize; 6]) -> isize {
     let result: isize;
@@ -41,6 +47,7 @@ pub fn ticks() -> u64 {
 /// # Safety
 /// `len` bytes must be readable at `from` and writable at `to`, which must not lie behind `from`
 /// within them.
+#[cfg(not(fuzzing))]
 #[inline]
 pub unsafe fn copy_forward(to: *mut u8, from: *const u8, len: usize) {
     // SAFETY: the caller's promise; the direction flag is clear (System V ABI).
@@ -52,6 +59,7 @@ pub unsafe fn copy_forward(to: *mut u8, from: *const u8, len: usize) {
 
 /// # Safety
 /// `len` bytes must be writable at `to`.
+#[cfg(not(fuzzing))]
 #[inline]
 pub unsafe fn fill(to: *mut u8, byte: u8, len: usize) {
     // SAFETY: as above.

@@ -5,9 +5,9 @@ use core::mem::size_of;
 
 use super::{CWD, Fd, O_CLOEXEC, O_NOFOLLOW, Result, arch, check, errno, fd, nr, plain, unit};
 
-const CLOSE_RANGE: usize = 436;
-const OPENAT2: usize = 437;
-const FACCESSAT2: usize = 439;
+pub const CLOSE_RANGE: usize = 436;
+pub const OPENAT2: usize = 437;
+pub const FACCESSAT2: usize = 439;
 
 pub fn openat(dir: Fd, path: &CStr, flags: u32) -> Result<Fd> {
     fd(call!(nr::OPENAT, dir, path.as_ptr(), flags))

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! arch_*     entry point, the call instruction, its numbers, the clock
+//! start      from there to the plan
 //! mem        what compiled code calls by itself
 //! files mounts process network terminal   calls by what they are about
 //! ```
@@ -11,16 +12,15 @@
 
 #![allow(unsafe_code)]
 
-use core::ffi::CStr;
-
-use crate::decimal;
-
 #[cfg_attr(target_arch = "x86_64", path = "arch_x86_64.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "arch_aarch64.rs")]
 mod arch;
-use arch::nr;
-pub use arch::{O_DIRECTORY, O_NOFOLLOW, ticks};
+pub use arch::{O_DIRECTORY, O_NOFOLLOW, nr, ticks};
+// A fuzz target has a program of its own around the executor (docs/fuzzing.md).
+#[cfg(not(fuzzing))]
 mod mem;
+#[cfg(not(fuzzing))]
+mod start;
 
 /// Outcome of a system call: its value or the errno.
 pub type Result<T> = core::result::Result<T, i32>;
@@ -50,62 +50,6 @@ pub mod errno {
     pub const EOPNOTSUPP: i32 = 95;
     pub const EPROTO: i32 = 71;
     pub const EBADF: i32 = 9;
-}
-
-/// What `entry` finds on the stack: argc and argv as the kernel lays them out.
-///
-/// # Safety
-/// Called once, by `_start`, with the initial stack pointer.
-unsafe extern "C" fn entry(stack: *const usize) -> ! {
-    let argument = |i: usize| -> &'static [u8] {
-        // SAFETY: the kernel puts argc, then argc pointers to NUL-terminated strings, at the initial
-        // stack pointer (System V ABI); they live as long as the process. `i` is below argc.
-        unsafe {
-            if i >= *stack {
-                return b"";
-            }
-            CStr::from_ptr(*stack.add(1 + i) as *const _).to_bytes()
-        }
-    };
-    let mapped = |i: usize, flags: usize| match (decimal(argument(i)), decimal(argument(i + 1))) {
-        (Some(fd), Some(len)) => map(fd as Fd, len as usize, flags),
-        _ => None,
-    };
-    let times = mapped(3, MAP_SHARED).unwrap_or_default();
-    match mapped(1, MAP_PRIVATE) {
-        Some(plan) => crate::walk(plan, times),
-        None => exit(1),
-    }
-}
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    unsafe extern "C" {
-        // Defined nowhere: a reachable panic is an error of the linker.
-        fn the_executor_must_not_panic() -> !;
-    }
-    // SAFETY: never linked, hence never run.
-    unsafe { the_executor_must_not_panic() }
-}
-
-/// Copy on write: what the plan is mapped with.
-const MAP_PRIVATE: usize = 2;
-/// For the times, which the runtime reads in the file afterwards.
-const MAP_SHARED: usize = 1;
-
-/// Maps a memfd. The executor is the only user of the mapping.
-fn map(fd: Fd, len: usize, flags: usize) -> Option<&'static mut [u8]> {
-    const READ_WRITE: usize = 3;
-    // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
-    let at = unsafe { arch::syscall(nr::MMAP, [0, len, READ_WRITE, flags, fd as usize, 0]) };
-    close(fd);
-    if at <= 0 || len == 0 {
-        return None;
-    }
-    // SAFETY: `len` bytes are mapped there, readable and writable, until exec; the memfd is sealed
-    // against shrinking, so no access faults; this is the only reference to them, and nobody else
-    // writes to the file.
-    Some(unsafe { core::slice::from_raw_parts_mut(at as *mut u8, len) })
 }
 
 fn check(result: isize) -> Result<usize> {

@@ -5,12 +5,12 @@ use core::mem::size_of;
 
 use super::{Fd, Result, arch, fd, nr, plain, unit};
 
-const OPEN_TREE: usize = 428;
-const MOVE_MOUNT: usize = 429;
-const FSOPEN: usize = 430;
-const FSCONFIG: usize = 431;
-const FSMOUNT: usize = 432;
-const MOUNT_SETATTR: usize = 442;
+pub const OPEN_TREE: usize = 428;
+pub const MOVE_MOUNT: usize = 429;
+pub const FSOPEN: usize = 430;
+pub const FSCONFIG: usize = 431;
+pub const FSMOUNT: usize = 432;
+pub const MOUNT_SETATTR: usize = 442;
 
 pub fn open_tree(dir: Fd, path: &CStr, flags: u32) -> Result<Fd> {
     fd(call!(OPEN_TREE, dir, path.as_ptr(), flags))

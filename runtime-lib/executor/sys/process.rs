@@ -6,7 +6,7 @@ use core::mem::size_of;
 use super::{Fd, Result, arch, check, errno, fd, nr, plain, unit};
 use crate::op::List;
 
-const CLONE3: usize = 435;
+pub const CLONE3: usize = 435;
 
 pub fn prctl(option: u32, a: u64, b: u64) -> Result<()> {
     // The options that plans use (PR_SET_NAME aside, see `set_name`) take numbers.

@@ -32,16 +32,18 @@ pub(crate) mod systemd;
 mod tree;
 
 pub(crate) use init_cgroup::InitCgroup;
+#[cfg(fuzzing)]
+pub(crate) use layout::probe_files;
 pub(crate) use layout::{Layout, Mode};
 pub(crate) use manager::Cgroup;
 pub(crate) use oom::OomWatch;
 pub(crate) use paths::Paths;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use paths::Place;
 
 /// Not by `eprintln!`, which is shown for failed tests only.
 #[cfg(test)]
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{why}\n").as_bytes());
 }
 

@@ -21,6 +21,8 @@ mod network;
 mod process;
 mod resctrl;
 mod rootfs;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod samples;
 mod seccomp;
 mod settings;
 mod terminal;

@@ -9,7 +9,7 @@ use oci_spec::runtime::{LinuxIntelRdt, Spec};
 use super::console::{self, Delivery};
 use super::hooks::HookContext;
 use super::places::places;
-use super::seccomp::send_listener;
+use super::seccomp::{Compiled, send_listener};
 use super::{CreateOptions, Process, Runtime, files, host_namespaces, limits, links, notify};
 use crate::cgroup::{Cgroup, Layout, Paths};
 use crate::compile::{self, BySystemd, CgroupShape, Hierarchy, Request, Tasks};
@@ -20,7 +20,6 @@ use crate::launch::{Child, Lane, launch, user_namespaces};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, check_preserved, prepare};
 use crate::resctrl::{self, Group};
-use crate::seccomp::Filter;
 use crate::signal::Signal;
 use crate::spec::{Bundle, KEEP_GROUPS, keeps_groups, load};
 use crate::state::{Entry, Lock, ProcStat, Record, StoredFilter, now};
@@ -43,7 +42,7 @@ pub(super) struct Draft {
     resctrl: Option<Group>,
     pub resctrl_tasks: Vec<PathBuf>,
     links: Vec<(usize, PathBuf)>,
-    pub filter: Option<Filter>,
+    pub filter: Option<Compiled>,
 }
 
 impl Draft {
@@ -69,7 +68,7 @@ impl Draft {
         let resctrl_tasks = resctrl.as_ref().map_or_else(Vec::new, Group::tasks);
         let links = links::read(&bundle)?;
         timer.stage("look at the host");
-        let filter = compiled_filter(&bundle.spec)?;
+        let filter = Compiled::of(&bundle.spec, runtime.store().filter_cache())?;
         timer.stage("compile the filter");
         Ok(Self { bundle, host, layout, paths, resctrl, resctrl_tasks, links, filter })
     }
@@ -89,7 +88,7 @@ impl Draft {
             preserve_fds: 0,
             no_pivot: false,
             keyring: None,
-            filter: self.filter.as_ref(),
+            filter: self.filter.as_ref().map(|compiled| &compiled.filter),
         }
     }
 
@@ -227,7 +226,7 @@ impl Site {
     pub fn write(&self, draft: &Draft, record: &mut Record) -> Result<()> {
         let entry = self.entry()?;
         entry.write_config(&draft.bundle.raw)?;
-        if let Some(filter) = &draft.filter {
+        if let Some(Compiled { filter, .. }) = &draft.filter {
             let program = filter.to_bytes();
             entry.write_filter(&program)?;
             record.filter = Some(StoredFilter::of(&program, filter.flags()));
@@ -303,6 +302,7 @@ impl Site {
             CreateLane { draft, entry, cgroup: &mut *cgroup, record, pid_file, pidfd_socket };
         let child = launch_and_settle(&plan, prepared, &mut lane, mode, &mut timer)
             .map_err(|e| limits::explain_death(e, cgroup))?;
+        draft.filter.iter().for_each(Compiled::keep);
         let process = Process::adopt(child, delivery.master()?)?;
         Ok(process.with_notify(notify).with_timings(timer.finish(&plan)))
     }
@@ -367,7 +367,7 @@ impl CreateLane<'_> {
     fn context<'b>(&'b self, init: Option<&'b Child>) -> HookContext<'b> {
         let init = init.and_then(|child| Some((child.pid, child.pidfd()?)));
         let Draft { bundle, host, filter, .. } = self.draft;
-        let filter = filter.as_ref();
+        let filter = filter.as_ref().map(|compiled| &compiled.filter);
         HookContext { spec: &bundle.spec, record: &self.record, host, init, filter }
     }
 }
@@ -414,11 +414,6 @@ pub(super) fn start_unit(draft: &Draft, cgroup: &mut Cgroup, pid: i32) -> Result
     let devices = limits::devices_for_unit(&bundle.spec, host);
     cgroup.start_unit(pid, &bundle.spec, devices)?;
     limits::apply(cgroup, &limits::of_unit(&bundle.spec), host)
-}
-
-fn compiled_filter(spec: &Spec) -> Result<Option<Filter>> {
-    let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
-    profile.map(Filter::compile).transpose()
 }
 
 /// What compile has to know of the cgroups.

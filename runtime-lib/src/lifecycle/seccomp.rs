@@ -1,4 +1,4 @@
-//! Sends the listener of a filter to the agent at `listenerPath`.
+//! Where a container's filter comes from, and where its listener goes: to the agent at `listenerPath`.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -11,7 +11,38 @@ use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::launch::{Child, Lane};
 use crate::plan::HookKind;
-use crate::state::Record;
+use crate::seccomp::Filter;
+use crate::state::{FilterCache, Record};
+
+/// The filter of `linux.seccomp`.
+pub(super) struct Compiled {
+    pub filter: Filter,
+    /// Where it is not yet, and the key that it is to be kept under.
+    absent_from: Option<(FilterCache, Vec<u8>)>,
+}
+
+impl Compiled {
+    /// From the cache if it is there.
+    pub fn of(spec: &Spec, cache: Option<FilterCache>) -> Result<Option<Self>> {
+        let Some(profile) = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) else {
+            return Ok(None);
+        };
+        let place = cache.and_then(|cache| Some((cache, Filter::key(profile)?)));
+        if let Some((program, flags)) = place.as_ref().and_then(|(cache, key)| cache.find(key)) {
+            let filter = Filter::from_bytes(&program, flags);
+            return Ok(Some(Self { filter, absent_from: None }));
+        }
+        Ok(Some(Self { filter: Filter::compile(profile)?, absent_from: place }))
+    }
+
+    /// For the next container of the same profile. To be called when this one is there: a start that
+    /// fails leaves nothing behind.
+    pub fn keep(&self) {
+        if let Some((cache, key)) = &self.absent_from {
+            cache.keep(key, &self.filter.to_bytes(), self.filter.flags());
+        }
+    }
+}
 
 /// The runtime's part of an exec, or of a hook.
 pub(super) struct EnteringLane<'a> {

@@ -62,7 +62,8 @@ impl Builder {
         self.push_with(op, OnError { action: OnError::ELSE, errnos });
     }
 
-    fn push_with(&mut self, op: Op, on_error: OnError) {
+    /// A step with what its failure means.
+    pub fn push_with(&mut self, op: Op, on_error: OnError) {
         let step = Step { op, on_error };
         self.plan.steps.push(PlannedStep { step, origin: self.origin.clone() });
     }

@@ -13,6 +13,7 @@ mod condition;
 mod emit;
 mod explain;
 mod flags;
+mod key;
 mod ranges;
 mod rules;
 mod supported;
@@ -78,6 +79,11 @@ impl Filter {
             Ok(Self { instructions, flags })
         };
         compile().map_err(Problem::into_error)
+    }
+
+    /// Under which [`Filter::compile`]'s result may be kept for the next one with the same profile.
+    pub(crate) fn key(profile: &LinuxSeccomp) -> Option<Vec<u8>> {
+        key::key(profile, Arch::NATIVE)
     }
 
     /// The program.

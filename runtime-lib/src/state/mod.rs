@@ -1,5 +1,6 @@
 //! What is known of a container, on disk and to callers.
 
+mod filter_cache;
 mod procstat;
 mod record;
 mod status;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use filter_cache::FilterCache;
 pub(crate) use procstat::ProcStat;
 pub(crate) use record::{Record, StoredFilter, now};
 pub(crate) use status::{INIT_COMM, find_init, status};

@@ -23,6 +23,7 @@ use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, open, openat, renameat};
 use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use super::filter_cache::FilterCache;
 use super::record::{Record, StoredFilter};
 use crate::error::{Error, Result};
 use crate::fdio;
@@ -81,6 +82,11 @@ impl Store {
     pub(crate) fn path_of(&self, id: &ContainerId) -> Result<PathBuf> {
         let path = self.root.join(id.as_str());
         std::path::absolute(&path).map_err(|e| Error::io("resolve", &path, &e))
+    }
+
+    /// The filters that were compiled for containers of this root.
+    pub(crate) fn filter_cache(&self) -> Option<FilterCache> {
+        FilterCache::beside(&self.root)
     }
 
     /// Makes the container's directory, and the root if it is missing. Of several that race for

@@ -55,5 +55,13 @@ pub(crate) fn apply(paths: &Paths, rules: &[LinuxDeviceCgroup], unprivileged: bo
     }
 }
 
+/// For the fuzz targets: what [`apply`] makes of rules, for either version.
+#[cfg(fuzzing)]
+pub(crate) fn compile(rules: &[LinuxDeviceCgroup]) -> Result<()> {
+    let rules = Rules::parse(rules)?;
+    std::hint::black_box(program::compile(&rules));
+    Model::of(&rules).map(drop)
+}
+
 #[cfg(test)]
 mod tests;

@@ -131,6 +131,27 @@ fn base_properties(unit: &Unit, pid: i32, mode: Mode) -> Vec<Property> {
     all
 }
 
+/// For the fuzz targets: the properties that a config asks for.
+#[cfg(fuzzing)]
+pub(crate) fn properties_of(spec: &Spec, mode: Mode) -> Result<()> {
+    spec.annotations().iter().try_for_each(|all| annotations::properties(all).map(drop))?;
+    let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+    resources.iter().try_for_each(|r| properties::of_resources(r, mode, 252).map(drop))
+}
+
+/// For the fuzz targets: one message, and its body as every type that is asked for.
+#[cfg(fuzzing)]
+pub(crate) fn read_message(bytes: &[u8]) {
+    let Ok(frame) = message::Frame::of(bytes) else { return };
+    let Some(bytes) = bytes.get(..frame.len) else { return };
+    if let Ok(message) = message::decode(bytes, &frame) {
+        let _ = message.body::<zbus::OwnedVariant>();
+        let _ = message.body::<zbus::OwnedObjectPath>();
+        let _ = message.body::<(u32, zbus::OwnedObjectPath, String, String)>();
+        std::hint::black_box(message.into_refusal());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
