@@ -19,6 +19,7 @@ mod hardening;
 mod hooks;
 mod ids;
 mod kill;
+mod least_privilege;
 mod lifecycle;
 mod list;
 mod lsm;

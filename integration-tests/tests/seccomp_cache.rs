@@ -29,7 +29,8 @@ fn is_filtered(b: &Bundle) -> bool {
 }
 
 fn cache(b: &Bundle) -> PathBuf {
-    b.root().with_file_name("root.filters")
+    let root = b.root();
+    root.with_file_name(format!("{}.filters", root.file_name().unwrap().display()))
 }
 
 fn entries(b: &Bundle) -> Vec<PathBuf> {
@@ -111,9 +112,8 @@ fn nothing_is_kept_without_a_profile_or_of_a_start_that_fails() {
     assert_eq!(entries(&b), [PathBuf::new(); 0]);
     assert!(!cache(&b).exists());
     b = bundle();
-    b.args(&["/no/such/program"]);
-    b.write();
-    b.run_cmd(&[]).run().exits(255);
+    b.set("/process/args", json!(["/no/such/program"]));
+    b.run().exits(1);
     assert!(!cache(&b).exists());
 }
 

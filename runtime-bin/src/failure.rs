@@ -19,6 +19,13 @@ pub enum Failure {
         usage: String,
     },
 
+    /// Whoever installed it that way meant well.
+    #[error(
+        "teu must not be set-user-ID or set-group-ID or have file capabilities: it would hand its \
+         privileges to every caller"
+    )]
+    Gained,
+
     /// The value of a flag makes no sense.
     #[error("{0}")]
     Argument(String),

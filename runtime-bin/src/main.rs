@@ -9,6 +9,7 @@ mod features;
 mod log;
 mod notify;
 mod output;
+mod privilege;
 mod spec;
 mod verb;
 
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
 /// Does what the command line asks for. The number is the status to exit with: that of the
 /// container's process where teu stayed in the foreground for it.
 fn run(log: &mut Arc<Log>) -> Result<u8, Failure> {
+    privilege::refuse_gained()?;
     let (global, words) = match cli::global(std::env::args_os())? {
         Parsed::Answer(text) => return output::text(&text).map(|()| 0),
         Parsed::Request(request) => request,

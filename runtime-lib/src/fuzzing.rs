@@ -162,8 +162,8 @@ pub fn plans(json: &[u8]) -> Vec<(Vec<u8>, Vec<i32>)> {
 pub fn checked_plan(steps: &[u8]) -> Option<(Vec<u8>, Vec<i32>)> {
     let mut builder = Builder::new();
     builder.bytes(b"/a/../b\0proc\0\0=\0/dev/null\0");
-    (0..16).for_each(|word| drop(builder.words([word])));
-    (0..7).for_each(|_| drop(builder.input(Source::Pidfd)));
+    (0..16).for_each(|word| _ = builder.words([word]));
+    (0..7).for_each(|_| _ = builder.input(Source::Pidfd));
     for step in steps.chunks_exact(Step::SIZE).filter_map(Step::decode) {
         let Step { op, on_error } = step;
         // Nobody writes such plans.

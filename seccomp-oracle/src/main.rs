@@ -13,7 +13,6 @@ use libteu::seccomp::{Arch, Filter, Instruction};
 use oci_spec::runtime::LinuxSeccomp;
 use seccomp_oracle::{Order, export, filter};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 /// A compiler, and what it makes of a profile.
 type Compiler = (&'static str, fn(&LinuxSeccomp) -> Vec<Instruction>);
@@ -36,7 +35,6 @@ fn main() {
     let free = kernel::cost(&[]);
     println!("| none | | | | | | {} ns | {} ns | {} ns |", free[0], free[1], free[2]);
     for (name, profile) in profiles() {
-        println!("| {name} | a cache hit instead | {} | | | | | | |", micros(cache_hit(&profile)));
         for (compiler, compile) in COMPILERS {
             row(name, compiler, &profile, compile);
         }
@@ -70,23 +68,6 @@ fn row(
         calls[1],
         calls[2],
     );
-}
-
-/// What finding a program in a cache would take at least: a key from the profile, a file that is read,
-/// and its digest.
-fn cache_hit(profile: &LinuxSeccomp) -> Duration {
-    let file = std::env::temp_dir().join(format!("seccomp-oracle-{}", std::process::id()));
-    let program = Filter::compile(profile).expect("a profile").to_bytes();
-    std::fs::write(&file, &program).expect("a file");
-    let time = median(200, || {
-        let begin = Instant::now();
-        let key = Sha256::digest(serde_json::to_vec(black_box(profile)).expect("JSON"));
-        let found = std::fs::read(&file).expect("the file");
-        black_box((key, Sha256::digest(&found), found));
-        begin.elapsed()
-    });
-    std::fs::remove_file(&file).expect("the file");
-    time
 }
 
 fn profiles() -> Vec<(&'static str, LinuxSeccomp)> {

@@ -177,7 +177,7 @@ pub(super) struct User<'a> {
 pub(super) fn become_user(plan: &mut Builder, user: &User<'_>, program: Option<&Path>) -> Program {
     let process = user.process;
     plan.origin("process.env");
-    let envp = environment(plan, process);
+    let envp = environment(plan, process, program.is_some());
     plan.origin("process.args");
     let args = process.args().as_deref().unwrap_or_default();
     let argv: Vec<Text> = args.iter().map(|arg| plan.text(arg)).collect();
@@ -197,8 +197,9 @@ pub(super) fn become_user(plan: &mut Builder, user: &User<'_>, program: Option<&
     Program { argv, envp, candidates }
 }
 
-/// HOME, if it is not given, is looked up inside the container (runc does; images rely on it).
-fn environment(plan: &mut Builder, process: &Process) -> List {
+/// HOME, if it is not given, is looked up inside the container (runc does; images rely on it). A hook
+/// gets what its entry says and no more.
+fn environment(plan: &mut Builder, process: &Process, of_hook: bool) -> List {
     let env = process.env().as_deref().unwrap_or_default();
     let name = |variable: &String| variable.split('=').next().unwrap_or_default().to_owned();
     let last: HashMap<String, usize> = env.iter().map(name).zip(0..).collect();
@@ -207,7 +208,7 @@ fn environment(plan: &mut Builder, process: &Process) -> List {
     };
     let kept = || env.iter().enumerate().filter(counts).map(|(_, variable)| variable);
     let mut texts: Vec<Text> = kept().map(|variable| plan.text(variable)).collect();
-    if !kept().any(|variable| variable.starts_with("HOME=")) {
+    if !of_hook && !kept().any(|variable| variable.starts_with("HOME=")) {
         let (text, value) = plan.text_with_room("HOME=", HOME_MAX);
         plan.push(Op::Home { uid: process.user().uid(), value });
         texts.push(text);

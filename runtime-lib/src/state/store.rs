@@ -21,7 +21,7 @@ use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, open, openat, renameat};
 use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::filter_cache::FilterCache;
 use super::record::{Record, StoredFilter};
@@ -94,7 +94,7 @@ impl Store {
     pub(crate) fn create(&self, id: &ContainerId) -> Result<(Entry, Lock)> {
         let root = match self.open_root() {
             Err(Errno::ENOENT) => {
-                let made = DirBuilder::new().recursive(true).mode(0o711).create(&self.root);
+                let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.root);
                 made.map_err(|e| Error::io("mkdir", &self.root, &e))?;
                 self.open_root()
             }
@@ -149,11 +149,28 @@ impl Store {
     fn open_in(&self, root: OwnedFd, id: &ContainerId) -> Result<Entry> {
         let path = self.root.join(id.as_str());
         match openat(&root, id.as_str(), DIRECTORY, Mode::empty()) {
-            Ok(dir) => Ok(Entry { root, dir, path, id: id.clone() }),
+            Ok(dir) => {
+                refuse_foreign(&dir, &path)?;
+                Ok(Entry { root, dir, path, id: id.clone() })
+            }
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Err(Error::NotFound),
             Err(e) => Err(Error::system("open", path.display(), e)),
         }
     }
+}
+
+/// What is in a container's directory is believed: whom to kill, which hooks to run. Only its owner may
+/// have written there, and that has to be the caller.
+fn refuse_foreign(dir: &OwnedFd, path: &Path) -> Result<()> {
+    let stat = fstat(dir).map_err(|e| Error::system("stat", path.display(), e))?;
+    let problem = if stat.st_uid != geteuid().as_raw() {
+        format!("belongs to uid {}", stat.st_uid)
+    } else if stat.st_mode & 0o022 != 0 {
+        "may be written to by others".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::State { file: path.to_owned(), problem })
 }
 
 impl Entry {
