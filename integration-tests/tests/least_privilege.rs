@@ -106,8 +106,11 @@ fn every_descriptor_is_close_on_exec_from_its_first_moment() {
     let mut b = Bundle::new();
     let hook = json!({ "path": "/bin/true" });
     b.push("/hooks/createRuntime", hook.clone()).push("/hooks/createContainer", hook);
-    b.set("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
-        { "names": ["mkdir"], "action": "SCMP_ACT_ERRNO" }] }));
+    b.set(
+        "/linux/seccomp",
+        json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        { "names": ["mkdir"], "action": "SCMP_ACT_ERRNO" }] }),
+    );
     b.write();
     let traces = b.scratch("traces");
     fs::create_dir(&traces).unwrap();
@@ -142,7 +145,8 @@ fn opens(line: &str) -> bool {
     let made = line.rsplit_once("= ").is_some_and(|(_, result)| {
         result.split_whitespace().next().is_some_and(|n| n.parse::<u32>().is_ok_and(|n| n > 2))
     });
-    made && !(line.starts_with("fcntl") && !line.contains("F_DUPFD")) && !line.starts_with("recvmsg")
+    made && !(line.starts_with("fcntl") && !line.contains("F_DUPFD"))
+        && !line.starts_with("recvmsg")
 }
 
 #[test]

@@ -15,8 +15,11 @@ const ALLOW: [u8; 8] = [6, 0, 0, 0, 0, 0, 0xff, 0x7f];
 /// A container that may not make directories.
 fn bundle() -> Bundle {
     let mut b = Bundle::new();
-    b.set("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
-        { "names": ["mkdir"], "action": "SCMP_ACT_ERRNO" }] }));
+    b.set(
+        "/linux/seccomp",
+        json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        { "names": ["mkdir"], "action": "SCMP_ACT_ERRNO" }] }),
+    );
     b.args(&["mkdir", "/tmp/d"]);
     b
 }

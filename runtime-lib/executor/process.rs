@@ -13,9 +13,7 @@ pub fn prctl(option: u32, arg: u64, arg2: u64) -> Result<()> {
     const DUMPABLE_KEEPCAPS_NO_NEW_PRIVS: [u32; 3] = [4, 8, 38];
     match option {
         PR_SET_NAME => sys::set_name(b"teu-init\0\0\0\0\0\0\0\0"),
-        known if DUMPABLE_KEEPCAPS_NO_NEW_PRIVS.contains(&known) => {
-            sys::prctl(option, arg, arg2)
-        }
+        known if DUMPABLE_KEEPCAPS_NO_NEW_PRIVS.contains(&known) => sys::prctl(option, arg, arg2),
         _ => Err(errno::EINVAL),
     }
 }

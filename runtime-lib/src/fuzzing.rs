@@ -62,8 +62,13 @@ pub fn update(json: &[u8]) {
 fn limits(old: &LinuxResources, update: &LinuxResources) {
     let merged = resources::merged(old, update);
     for list in [&merged, &resources::widened(update, &merged)] {
-        for (mode, fresh) in [(Mode::V1, true), (Mode::V1, false), (Mode::V2, true), (Mode::V2, false)] {
-            told(resources::compile(list, resources::Target { mode, fresh, document: "config.json" }));
+        for (mode, fresh) in
+            [(Mode::V1, true), (Mode::V1, false), (Mode::V2, true), (Mode::V2, false)]
+        {
+            told(resources::compile(
+                list,
+                resources::Target { mode, fresh, document: "config.json" },
+            ));
         }
         told(devices::compile(list.devices().as_deref().unwrap_or_default()));
         told(devices::unit::systemd_properties(list.devices().as_deref().unwrap_or_default()));
@@ -96,6 +101,7 @@ fn plans_on(spec: &Spec, kind: &'static str, filter: Option<&Filter>) -> Vec<(Pl
             rootfs: Path::new("/bundle/rootfs"),
             host: &host,
             cgroup: &cgroup,
+            resctrl: &[],
             links: &[],
             wait_for_start,
             own_stdio: wait_for_start,
@@ -111,7 +117,8 @@ fn plans_on(spec: &Spec, kind: &'static str, filter: Option<&Filter>) -> Vec<(Pl
 }
 
 fn plans_of_hooks(spec: &Spec, host: &HostFacts) -> Vec<Plan> {
-    let hooks = [HookKind::CreateRuntime, HookKind::CreateContainer].map(|k| compile::hooks(spec, k));
+    let hooks =
+        [HookKind::CreateRuntime, HookKind::CreateContainer].map(|k| compile::hooks(spec, k));
     let hooks = hooks.into_iter().flatten();
     let places = [
         HookPlace::Runtime { bundle: Path::new("/bundle"), env: &[] },
@@ -128,6 +135,7 @@ fn plan_of_exec(spec: &Spec, process: &Process, kind: &str) -> Option<Plan> {
         program: None,
         host: &host,
         cgroup: &cgroup,
+        resctrl: &[],
         own_stdio: true,
         foreground: Some(Foreground { size: Some((30, 100)) }),
         preserve_fds: 0,
@@ -171,7 +179,9 @@ pub fn checked_plan(steps: &[u8]) -> Option<(Vec<u8>, Vec<i32>)> {
             builder.push_with(op, on_error);
         }
         match op {
-            Op::Offer { number: signal::LISTENER, .. } => builder.runtime(RuntimeStep::SendListener),
+            Op::Offer { number: signal::LISTENER, .. } => {
+                builder.runtime(RuntimeStep::SendListener)
+            }
             Op::Signal { number } | Op::Offer { number, .. } => {
                 builder.runtime(RuntimeStep::Await(number));
             }

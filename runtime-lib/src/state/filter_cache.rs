@@ -81,8 +81,7 @@ impl FilterCache {
     }
 
     fn open(&self) -> Option<OwnedFd> {
-        let flags =
-            OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let dir = open(&self.dir, flags, Mode::empty()).ok()?;
         let stat = fstat(&dir).ok()?;
         is_ours(&stat, SFlag::S_IFDIR, 0o077).then_some(dir)

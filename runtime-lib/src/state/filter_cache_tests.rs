@@ -231,7 +231,10 @@ fn what_a_hit_costs() {
                     "args": [{"index": 5, "op": "SCMP_CMP_EQ", "value": 1_000_000 + n}]})
             })
             .collect();
-        read(&serde_json::json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": entries}).to_string())
+        read(
+            &serde_json::json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": entries})
+                .to_string(),
+        )
     };
     println!("| profile | key, bytes | compile | key | hit, with the key | keep |");
     for (name, profile) in [
