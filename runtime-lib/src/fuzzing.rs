@@ -1,4 +1,5 @@
-//! What the fuzz targets (`fuzz/`, docs/fuzzing.md) do with their input. Compiled only for them.
+//! What the fuzz targets (`fuzz/`, docs/fuzzing.md) do with their input. Compiled for them, and for the
+//! test that all seeds pass.
 //!
 //! A target fails by a panic, in here or below: an error that is more than a line is one.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
@@ -247,4 +248,61 @@ pub fn stats(dir: &Path, v2: bool) -> Option<String> {
 /// The hierarchies that `/proc/self/cgroup` and `/proc/self/mountinfo` tell of.
 pub fn layout(self_cgroup: &Path, mountinfo: &Path) {
     std::hint::black_box(told(cgroup::probe_files(self_cgroup, mountinfo)));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// The files of a folder of the repository. (The package has none but its own.)
+    fn files(folder: &str) -> Vec<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// What the fuzzer begins with, and what it has found so far.
+    #[test]
+    fn every_seed_passes() {
+        let of = |folder: &str| files(folder).into_iter().map(|file| fs::read(file).unwrap());
+        of("fuzz/seeds/update").for_each(|json| update(&json));
+        of("fuzz/seeds/state").for_each(|data| state(&data));
+        of("fuzz/seeds/names").for_each(|text| names(std::str::from_utf8(&text).unwrap()));
+        of("fuzz/seeds/plan").for_each(|data| {
+            // Behind the mode and the count; answers of the kernel that follow are no steps.
+            let steps = data.get(2..).unwrap_or_default();
+            assert!(checked_plan(steps).is_some());
+        });
+    }
+
+    #[test]
+    fn every_config_of_the_tests_passes() {
+        for folder in ["runtime-lib/tests/plans", "runtime-lib/tests/configs"] {
+            let configs = files(folder).into_iter();
+            for file in configs.filter(|file| file.extension().is_some_and(|e| e == "json")) {
+                let json = fs::read(&file).unwrap();
+                create(&json);
+                read(&json).and_then(|spec| spec.process().clone()).iter().for_each(exec);
+                assert!(!plans(&json).is_empty(), "{}", file.display());
+            }
+        }
+    }
+
+    #[test]
+    fn files_of_cgroups_pass() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files("fuzz/seeds/cgroup") {
+            let text = fs::read_to_string(file).unwrap();
+            let (name, content) = text.split_once('\n').unwrap();
+            let (kind, name) = name.split_once('/').unwrap();
+            fs::write(dir.path().join(name), content).unwrap();
+            match kind {
+                "proc" => layout(&dir.path().join(name), &dir.path().join(name)),
+                _ => assert!(stats(dir.path(), kind == "v2").is_some(), "{name}"),
+            }
+            fs::remove_file(dir.path().join(name)).unwrap();
+        }
+    }
 }

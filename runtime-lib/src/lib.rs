@@ -91,7 +91,7 @@ mod criu;
 mod error;
 mod fdio;
 pub mod features;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod host;
 mod id;

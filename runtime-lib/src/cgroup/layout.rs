@@ -101,7 +101,7 @@ impl Layout {
 }
 
 /// For the fuzz targets: a host whose hierarchies are not where they belong, by these two files.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn probe_files(self_cgroup: &Path, mountinfo: &Path) -> Result<Layout> {
     let root = Path::new("/nonexistent");
     Prober::new(Sources { root, self_cgroup, mountinfo, kind: |_| Kind::Other }).probe()

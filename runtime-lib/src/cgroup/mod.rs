@@ -32,7 +32,7 @@ pub(crate) mod systemd;
 mod tree;
 
 pub(crate) use init_cgroup::InitCgroup;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use layout::probe_files;
 pub(crate) use layout::{Layout, Mode};
 pub(crate) use manager::Cgroup;

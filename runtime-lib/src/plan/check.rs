@@ -24,6 +24,9 @@ fn slots(plan: &Plan) -> std::result::Result<(), String> {
                 return Err(at(&format!("slot {} is empty", slot.0)));
             }
         }
+        if let Some(problem) = misuse(&planned.step.op) {
+            return Err(at(problem));
+        }
         if let Op::CloseRest { keep, keep_too, .. } = planned.step.op {
             let kept = |slot: usize| [keep, keep_too].iter().any(|k| usize::from(k.0) == slot);
             open.iter_mut().enumerate().for_each(|(slot, open)| *open &= kept(slot));
@@ -39,6 +42,24 @@ fn slots(plan: &Plan) -> std::result::Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What an op would do beyond its slots.
+fn misuse(op: &Op) -> Option<&'static str> {
+    const NEW_LISTENER: u32 = 8;
+    match *op {
+        // A step that fails after it would look like a successful exec.
+        Op::Close { slot: Slot::CONTROL } => Some("closes the control socket"),
+        Op::CloseRest { keep, keep_too, .. } if ![keep, keep_too].contains(&Slot::CONTROL) => {
+            Some("closes the control socket")
+        }
+        Op::Dup { to, .. } if to > 2 => Some("may overwrite a slot's descriptor"),
+        Op::CloseRest { from, .. } if from < 3 => Some("closes standard streams"),
+        Op::Seccomp { out, flags, .. } if (out == Slot::NONE) != (flags & NEW_LISTENER == 0) => {
+            Some("has a slot for a listener, or a listener, without the other")
+        }
+        _ => None,
+    }
 }
 
 /// Changes a slot's state; `None` if it has that state already or does not exist.
@@ -132,6 +153,28 @@ mod tests {
             b.push(Op::Fsopen { out, fstype: Text(0) });
         });
         assert!(twice.contains("overwrites"), "{twice}");
+    }
+
+    #[test]
+    fn the_way_to_tell_of_a_failure_stays_open() {
+        let rest = |keep| Op::CloseRest { keep, keep_too: Slot::NONE, from: 3 };
+        for op in [Op::Close { slot: Slot::CONTROL }, rest(Slot::NONE)] {
+            let problem = problem(|b| b.push(op));
+            assert!(problem.contains("closes the control socket"), "{problem}");
+        }
+        assert_eq!(problem(|b| b.push(rest(Slot::CONTROL))), "sound");
+    }
+
+    #[test]
+    fn descriptors_get_no_numbers_of_others() {
+        let dup = |to| problem(|b| b.push(Op::Dup { slot: Slot::CONTROL, to }));
+        assert_eq!(dup(2), "sound");
+        assert!(dup(3).contains("may overwrite"));
+        let program = super::super::op::Bytes { at: 0, len: 8 };
+        let filter = |out, flags| problem(|b| b.push(Op::Seccomp { out, flags, program }));
+        assert_eq!((filter(Slot::NONE, 4), filter(Slot(9), 12)), ("sound".into(), "sound".into()));
+        assert!(filter(Slot::NONE, 8).contains("listener"));
+        assert!(filter(Slot(9), 4).contains("listener"));
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(crate) fn apply(paths: &Paths, rules: &[LinuxDeviceCgroup], unprivileged: bo
 }
 
 /// For the fuzz targets: what [`apply`] makes of rules, for either version.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn compile(rules: &[LinuxDeviceCgroup]) -> Result<()> {
     let rules = Rules::parse(rules)?;
     std::hint::black_box(program::compile(&rules));

@@ -132,7 +132,7 @@ fn base_properties(unit: &Unit, pid: i32, mode: Mode) -> Vec<Property> {
 }
 
 /// For the fuzz targets: the properties that a config asks for.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn properties_of(spec: &Spec, mode: Mode) -> Result<()> {
     spec.annotations().iter().try_for_each(|all| annotations::properties(all).map(drop))?;
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
@@ -140,7 +140,7 @@ pub(crate) fn properties_of(spec: &Spec, mode: Mode) -> Result<()> {
 }
 
 /// For the fuzz targets: one message, and its body as every type that is asked for.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn read_message(bytes: &[u8]) {
     let Ok(frame) = message::Frame::of(bytes) else { return };
     let Some(bytes) = bytes.get(..frame.len) else { return };
