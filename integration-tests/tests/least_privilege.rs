@@ -145,8 +145,8 @@ fn opens(line: &str) -> bool {
     let made = line.rsplit_once("= ").is_some_and(|(_, result)| {
         result.split_whitespace().next().is_some_and(|n| n.parse::<u32>().is_ok_and(|n| n > 2))
     });
-    made && !(line.starts_with("fcntl") && !line.contains("F_DUPFD"))
-        && !line.starts_with("recvmsg")
+    let makes_none = line.starts_with("fcntl") && !line.contains("F_DUPFD");
+    made && !makes_none && !line.starts_with("recvmsg")
 }
 
 #[test]
