@@ -26,7 +26,9 @@ mod process;
 #[allow(dead_code)]
 #[path = "../../runtime-lib/executor/record.rs"]
 mod record;
-#[path = "../../runtime-lib/executor/sys.rs"]
+#[path = "../../runtime-lib/executor/root.rs"]
+mod root;
+#[path = "../../runtime-lib/executor/sys/mod.rs"]
 mod sys;
 #[path = "../../runtime-lib/executor/terminal.rs"]
 mod terminal;
@@ -92,7 +94,7 @@ fn walk_with(plan: Vec<u8>, answers: &[u8], fds: &[i32]) -> Walked {
     // Exactly as long as the plan: what lies behind it is AddressSanitizer's.
     let plan = Box::leak(plan.into_boxed_slice());
     let memory: *mut [u8] = plan;
-    let walked = kernel::walk(answers, fds, || match Machine::new(plan) {
+    let walked = kernel::walk(answers, fds, || match Machine::new(plan, &mut []) {
         Some(machine) => machine.walk(),
         None => sys::exit(1),
     });

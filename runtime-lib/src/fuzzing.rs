@@ -108,6 +108,7 @@ fn plans_on(spec: &Spec, kind: &'static str, filter: Option<&Filter>) -> Vec<(Pl
             own_stdio: wait_for_start,
             foreground: None,
             preserve_fds: 0,
+            no_pivot: false,
             keyring: Some("_ses.c".into()),
             filter,
         })));

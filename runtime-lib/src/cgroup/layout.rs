@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::fdio;
+use crate::spec::one_line;
 
 /// The named v1 hierarchy that systemd tracks services in; it limits nothing.
 pub(super) const SYSTEMD: &str = "name=systemd";
@@ -228,7 +229,7 @@ fn read_v1_mounts(file: &Path) -> Result<Vec<MountInfo>> {
     let data = fdio::read(file).map_err(|e| Error::system("read", file.display(), e))?;
     let damaged = |e: procfs::ProcError| Error::State {
         file: file.to_owned(),
-        problem: format!("not in the form of proc(5): {e}"),
+        problem: one_line(&format!("not in the form of proc(5): {e}")),
     };
     let mounts = MountInfos::from_buf_read(data.as_slice()).map_err(damaged)?;
     Ok(mounts.into_iter().filter(|info| info.fs_type == "cgroup").collect())

@@ -154,3 +154,13 @@ proptest! {
         prop_assert_eq!(&parsed[0].path, Path::new(&path));
     }
 }
+
+/// Found by the fuzz target `cgroup`: procfs tells its errors in several lines.
+#[test]
+fn a_damaged_mount_table_is_one_line() {
+    let fake = Fake::new("3:cpu:/\n").mountinfo("1:cpu:/\n");
+    let e = probe_files(&fake.dir.path().join("cgroup"), &fake.dir.path().join("mountinfo"));
+    let text = e.unwrap_err().to_string();
+    assert!(text.contains("mountinfo: not in the form of proc(5): "), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+}

@@ -30,6 +30,7 @@ pub use stats::{CacheOccupancy, IntelRdt, L3CacheInfo, MemoryBandwidth, MemoryBa
 use crate::error::{Error, Result};
 use crate::fdio;
 use crate::id::ContainerId;
+use crate::spec::one_line;
 
 /// The config's object.
 const FIELD: &str = "linux.intelRdt";
@@ -53,8 +54,9 @@ pub(crate) fn mount_point() -> Result<PathBuf> {
 
 /// The first mount of a mountinfo(5) that shows the whole of a resctrl filesystem.
 fn mounted_at(mountinfo: &[u8]) -> Result<Option<PathBuf>> {
-    let mounts = MountInfos::from_buf_read(mountinfo)
-        .map_err(|e| Error::unsupported(FIELD, format!("mountinfo cannot be read: {e}")))?;
+    let mounts = MountInfos::from_buf_read(mountinfo).map_err(|e| {
+        Error::unsupported(FIELD, one_line(&format!("mountinfo cannot be read: {e}")))
+    })?;
     let found = mounts.into_iter().find(|mount| mount.fs_type == "resctrl" && mount.root == "/");
     Ok(found.map(|mount| unescaped(&mount.mount_point)))
 }
