@@ -64,7 +64,7 @@ impl<'a> RestoreLane<'a> {
             record: &self.record,
             host,
             init: init.map(|(pid, pidfd)| (pid, pidfd.as_fd())),
-            filter: filter.as_ref(),
+            filter: filter.as_ref().map(|compiled| &compiled.filter),
         }
     }
 
