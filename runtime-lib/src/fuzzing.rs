@@ -271,11 +271,22 @@ mod tests {
         of("fuzz/seeds/update").for_each(|json| update(&json));
         of("fuzz/seeds/state").for_each(|data| state(&data));
         of("fuzz/seeds/names").for_each(|text| names(std::str::from_utf8(&text).unwrap()));
-        of("fuzz/seeds/plan").for_each(|data| {
-            // Behind the mode and the count; answers of the kernel that follow are no steps.
-            let steps = data.get(2..).unwrap_or_default();
-            assert!(checked_plan(steps).is_some());
-        });
+    }
+
+    /// Steps alone have no seeds: their tags change with the vocabulary.
+    #[test]
+    fn steps_that_are_in_order_make_a_plan() {
+        let steps = [
+            Op::Dup { slot: Slot(2), to: 0 },
+            Op::Close { slot: Slot(7) },
+            Op::CloseRest { keep: Slot::CONTROL, keep_too: Slot::NONE, from: 3 },
+            Op::Exit {},
+        ];
+        let encode = |op| Step { op, on_error: OnError::fail() }.encode();
+        let bytes = steps.map(encode).concat();
+        assert!(checked_plan(&bytes).is_some());
+        let twice = [encode(steps[1]), encode(steps[1])].concat();
+        assert!(checked_plan(&twice).is_none());
     }
 
     #[test]
