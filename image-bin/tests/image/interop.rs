@@ -34,7 +34,8 @@ fn skopeo_reads_the_store_itself_and_writes_to_it() {
     let place = Place::new();
     layered(&place);
     let (store, copy) = (place.word("store"), place.word("copy"));
-    skopeo(&["copy", &format!("oci:{store}:{NAME}"), &format!("oci:{copy}:x")]).ok();
+    let copied = |from: &str, to: &str| skopeo(&["copy", "--preserve-digests", from, to]).ok();
+    copied(&format!("oci:{store}:{NAME}"), &format!("oci:{copy}:x"));
     let inspected = skopeo(&["inspect", &format!("oci:{copy}:x")]).ok().json();
     assert_eq!(inspected["Digest"], place.image(NAME)["Digest"]);
     skopeo(&["copy", &format!("oci:{copy}:x"), &format!("oci:{store}:docker.io/library/back:1")])

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use integration_tests::{Cmd, Outcome, ordinary_user};
@@ -20,7 +21,11 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("teu-image-it-").tempdir().unwrap();
+        // buildah takes a path with capitals for a name that has none.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("teu-image-it-{}-{number}", std::process::id());
+        let dir = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir().unwrap();
         Self { dir, user: None }
     }
 

@@ -12,7 +12,7 @@ fn an_ordinary_user_loads_runs_and_commits() {
     assert!(place.ok(&["run", "--rm", "busybox", "id"]).starts_with("uid=0(root) gid=0(root)"));
     assert!(place.ok(&["run", "--rm", "--net", "host", "busybox", "hostname"]).len() > 1);
     let name = unique("rootless");
-    let script = "echo 1 > /tmp/one; rm /bin/cat; rm -r /etc; mkdir /etc";
+    let script = "echo 1 > /tmp/one; rm /bin/cat; rm /etc/passwd";
     place.ok(&["run", "--name", &name, "busybox", "sh", "-c", script]);
     let changes = place.ok(&["diff", &name]);
     for line in ["A /tmp/one", "D /bin/cat", "D /etc/passwd"] {
