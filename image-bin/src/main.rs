@@ -5,6 +5,7 @@
 
 mod failure;
 mod output;
+mod progress;
 mod size;
 mod userns;
 mod verb;

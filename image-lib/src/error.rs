@@ -96,6 +96,17 @@ pub enum Error {
     #[error("archive: {0}")]
     Archive(String),
 
+    /// A registry refuses something, or cannot be reached.
+    #[error("registry {registry}: {what}: {problem}")]
+    Registry {
+        /// Its host and port.
+        registry: String,
+        /// What was asked of it.
+        what: String,
+        /// Its words, or those of the connection.
+        problem: String,
+    },
+
     /// What is asked for makes no sense.
     #[error("{0}")]
     Argument(String),
@@ -177,7 +188,7 @@ impl Error {
             Self::InUse { .. } => ErrorKind::InUse,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::Damaged { .. } | Self::MissingBlob { .. } => ErrorKind::Damaged,
-            Self::System { .. } | Self::Stream { .. } => ErrorKind::System,
+            Self::System { .. } | Self::Stream { .. } | Self::Registry { .. } => ErrorKind::System,
         }
     }
 

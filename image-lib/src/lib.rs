@@ -26,6 +26,7 @@ mod image;
 mod ingest;
 pub mod layer;
 mod reference;
+pub mod registry;
 mod snapshot;
 mod store;
 mod time;

@@ -46,7 +46,7 @@ pub fn run(args: Bundle, context: &Context) -> Result<(), Failure> {
     let name = args.name.map_or_else(generated_name, Ok)?;
     let options = args.flags.options(args.command, args.tty)?;
     let store = context.open()?;
-    let image = store.image(&args.image)?;
+    let image = super::pull::wanted(&store, &args.image)?;
     let rootfs = args.bundle.join("rootfs");
     std::fs::create_dir_all(&rootfs).map_err(Failure::io(format!("mkdir {}", rootfs.display())))?;
     let place = RootFs { at: Some(rootfs), copy: args.copy };

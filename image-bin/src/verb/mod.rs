@@ -11,11 +11,16 @@ mod images;
 mod import;
 mod inspect;
 mod load;
+mod login;
 mod options;
+mod pull;
+mod push;
+mod registry;
 mod rm;
 mod rmi;
 mod run;
 mod save;
+mod search;
 mod tag;
 
 use std::path::PathBuf;
@@ -38,11 +43,16 @@ pub enum Verb {
     Import(import::Import),
     Inspect(inspect::Inspect),
     Load(load::Load),
+    Login(login::Login),
+    Logout(login::Logout),
     Ps(containers::Ps),
+    Pull(pull::Pull),
+    Push(push::Push),
     Rm(rm::Rm),
     Rmi(rmi::Rmi),
     Run(Box<run::Run>),
     Save(save::Save),
+    Search(search::Search),
     Tag(tag::Tag),
 }
 
@@ -73,6 +83,11 @@ pub fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Import(args) => import::run(args, context)?,
         Verb::Inspect(args) => inspect::run(&args, context)?,
         Verb::Load(args) => load::run(&args, context)?,
+        Verb::Login(args) => login::run(args)?,
+        Verb::Logout(args) => login::forget(&args)?,
+        Verb::Pull(args) => pull::run(args, context)?,
+        Verb::Push(args) => push::run(args, context)?,
+        Verb::Search(args) => search::run(args)?,
         Verb::Ps(args) => containers::run(&args, context)?,
         Verb::Rm(args) => rm::run(&args, context)?,
         Verb::Rmi(args) => rmi::run(&args, context)?,

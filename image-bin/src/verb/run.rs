@@ -51,7 +51,7 @@ pub fn run(args: Run, context: &Context) -> Result<u8, Failure> {
     let options = args.flags.options(args.command, args.tty)?;
     let bundle = {
         let store = context.open()?;
-        let image = store.image(&args.image)?;
+        let image = super::pull::wanted(&store, &args.image)?;
         let container = store.create_container(&image, &name, &RootFs::default())?;
         let bundle = container.path().to_owned();
         if let Err(e) = container.write_bundle(&bundle, &options) {

@@ -12,5 +12,6 @@ mod containers;
 mod crashes;
 mod interop;
 mod place;
+mod registry;
 mod rootless;
 mod tree;

@@ -1,0 +1,32 @@
+//! `teu-image push`.
+
+use clap::Args;
+use libteu_image::{Reference, registry};
+
+use super::Context;
+use crate::failure::Failure;
+use crate::{output, progress};
+
+/// send an image to the registry of its name
+#[derive(Debug, Args)]
+pub struct Push {
+    #[command(flatten)]
+    flags: super::registry::Flags,
+
+    /// Only the digest
+    #[arg(short, long)]
+    quiet: bool,
+
+    /// The image
+    #[arg(value_name = "name[:tag]")]
+    name: Reference,
+}
+
+/// Prints the digest.
+pub fn run(args: Push, context: &Context) -> Result<(), Failure> {
+    let tell = if args.quiet { progress::quiet } else { progress::tell };
+    let store = context.open()?;
+    let image = store.image(&args.name.to_string())?;
+    let digest = registry::push(&store, &image, &args.name, &args.flags.access()?, &tell)?;
+    output::line(digest)
+}
