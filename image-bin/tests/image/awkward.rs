@@ -21,8 +21,6 @@ const LAYERS: [(&str, &str); 6] = [
 line\"; echo 3 > caf\u{e9}; echo 4 > .whatever; ln $d/$d/$d long-hard"),
     // Attributes and capabilities; sparse.
     ("posix", "cp /bin/true cap; setcap cap_net_raw+ep cap; echo x > attr; mkdir ad
-      setfattr -n user.text -v value attr; setfattr -n user.binary -v 0x000a0a3d0a20 attr
-      setfattr -n user.dir -v d ad; setfattr -n trusted.t -v t attr
       truncate -s 10M sparse; echo middle | dd of=sparse bs=1 seek=5000000 conv=notrunc status=none
       chown 3000000:4000000000 ad; touch -d @1.25 ad"),
     // Deleted files, opaque directories.
@@ -33,6 +31,9 @@ line\"; echo 3 > caf\u{e9}; echo 4 > .whatever; ln $d/$d/$d long-hard"),
     // Deleted and made again; deleted what is not there.
     ("posix", "mkdir -p usr tmp2; touch .wh.etc .wh.never; mkdir etc; echo again > etc/again; touch tmp2/.wh.x"),
 ];
+
+/// The one whose files get further attributes.
+const ATTRIBUTES: usize = 2;
 
 #[test]
 fn awkward_layers_are_unpacked_as_umoci_does() {
@@ -107,6 +108,17 @@ fn awkward(place: &Place) -> String {
         let tree = dir.join(format!("tree{number}"));
         fs::create_dir_all(&tree).unwrap();
         Cmd::new("bash").args(["-ec", script]).cwd(&tree).run().ok();
+        if number == ATTRIBUTES {
+            for (path, name, value) in [
+                ("attr", "user.text", &b"value"[..]),
+                ("attr", "user.binary", b"\0\n\n=\n "),
+                ("attr", "trusted.t", b"t"),
+                ("ad", "user.dir", b"d"),
+            ] {
+                let flags = rustix::fs::XattrFlags::empty();
+                rustix::fs::setxattr(tree.join(path), name, value, flags).unwrap();
+            }
+        }
         let name = format!("{number}.tar");
         let file = dir.join(&name);
         let kind = format!("--format={format}");

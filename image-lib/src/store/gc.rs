@@ -91,6 +91,13 @@ impl Store {
         for dir in [&self.tmp, &self.locks] {
             dir.names()?.iter().try_for_each(|name| dir.remove_tree(name))?;
         }
+        // New versions of the index and the like, whose writers were killed.
+        let is_left = |name: &&OsString| name.as_encoded_bytes().starts_with(b".");
+        self.root
+            .names()?
+            .iter()
+            .filter(is_left)
+            .try_for_each(|name| self.root.remove_file(name))?;
         Ok(freed)
     }
 }

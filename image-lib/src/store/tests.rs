@@ -82,6 +82,7 @@ fn gc_removes_only_what_no_one_needs_and_waits_for_others() {
     store.tag(&kept, &"a".parse().unwrap()).unwrap();
     let lost = store.put_blob(b"lost").unwrap();
     std::fs::create_dir(store.path().join("tmp/.left-by-a-crash")).unwrap();
+    std::fs::write(store.path().join(".index.json.left"), "").unwrap();
     let other = Store::open(&dir.path().join("store")).unwrap();
     assert_eq!(store.gc(Wait::No).unwrap(), None);
     assert!(other.has_blob(&lost.digest).unwrap());
@@ -90,6 +91,7 @@ fn gc_removes_only_what_no_one_needs_and_waits_for_others() {
     assert!(store.has_blob(kept.digest()).unwrap());
     assert!(!store.has_blob(&lost.digest).unwrap());
     assert!(store.tmp.names().unwrap().is_empty());
+    assert!(!store.root.has(".index.json.left").unwrap());
 }
 
 #[test]
