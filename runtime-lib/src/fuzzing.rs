@@ -124,7 +124,7 @@ fn plans_of_hooks(spec: &Spec, host: &HostFacts) -> Vec<Plan> {
     let hooks = hooks.into_iter().flatten();
     let places = [
         HookPlace::Runtime { bundle: Path::new("/bundle"), env: &[] },
-        HookPlace::Container { spec, host },
+        HookPlace::Container { spec, host, rootfs: Path::new("/bundle/rootfs") },
     ];
     hooks.flat_map(|hook| places.map(|place| told(compile::hook(hook, place)))).flatten().collect()
 }
