@@ -90,7 +90,7 @@ fn the_executor_has_no_environment_and_only_what_it_waits_for() {
         .filter(|entry| !["0", "1", "2"].iter().any(|n| *n == entry.file_name()))
         .map(|entry| fs::read_link(entry.path()).unwrap().to_str().unwrap().to_owned())
         .collect();
-    let fifo = b.root().join(b.id()).join("start.fifo");
+    let fifo = b.root().join(b.id()).join("exec.fifo");
     assert_eq!(open, BTreeSet::from([fifo.to_str().unwrap().to_owned()]));
     b.verb("delete").args(["--force", b.id()]).run().ok();
 }
@@ -114,19 +114,21 @@ fn every_descriptor_is_close_on_exec_from_its_first_moment() {
     b.write();
     let traces = b.scratch("traces");
     fs::create_dir(&traces).unwrap();
-    // -D: strace itself stays with the container, so that nobody waits for it.
     let traced = |follow: &str, name: &str, cmd: Cmd| {
         let (file, calls) = (traces.join(name), format!("--trace={CALLS}"));
-        cmd.wrapped(["strace", "-D", follow, "-o", file.to_str().unwrap(), &calls]).run().ok();
+        cmd.wrapped(["strace", follow, "-o", file.to_str().unwrap(), &calls]).run().ok();
     };
-    traced("-ff", "create", b.verb("create").arg("--bundle").arg(b.path()).arg(b.id()));
-    traced("-ff", "start", b.verb("start").arg(b.id()));
-    // The executor of an exec does not get far with a tracer: its steps are those of a create.
-    traced("-q", "exec", b.verb("exec").args([b.id(), "/probe", "exit", "0"]));
+    b.args(&["exit", "0"]);
+    traced("-ff", "run", b.run_cmd(&[]));
+    b.args(&["sleep"]);
+    let c = b.create();
+    traced("-q", "start", b.verb("start").arg(b.id()));
+    traced("-ff", "exec", b.verb("exec").args([b.id(), "/probe", "exit", "0"]));
     for verb in ["state", "pause", "resume"] {
         traced("-ff", verb, b.verb(verb).arg(b.id()));
     }
     traced("-ff", "delete", b.verb("delete").args(["--force", b.id()]));
+    drop(c);
     let mut seen = 0;
     for file in fs::read_dir(&traces).unwrap() {
         let text = fs::read_to_string(file.unwrap().path()).unwrap();

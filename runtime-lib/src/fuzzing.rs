@@ -135,6 +135,7 @@ fn plan_of_exec(spec: &Spec, process: &Process, kind: &str) -> Option<Plan> {
         spec,
         process,
         program: None,
+        home: true,
         host: &host,
         cgroup: &cgroup,
         resctrl: &[],

@@ -27,6 +27,8 @@ pub(crate) struct ExecRequest<'a> {
     pub process: &'a Process,
     /// What to execute, if it is not to be looked up by the first argument.
     pub program: Option<&'a Path>,
+    /// HOME is looked up if the environment has none.
+    pub home: bool,
     pub host: &'a HostFacts,
     pub cgroup: &'a CgroupShape,
     /// Files of the container's resctrl group.
@@ -57,7 +59,8 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     process::session_keyring(&mut plan, request.keyring.as_deref());
     let setgroups = Setgroups::of_exec(request.spec, request.host);
     super::settings::apply(&mut plan, request.spec);
-    let user = User { process: request.process, setgroups, filter: request.filter };
+    let user =
+        User { process: request.process, home: request.home, setgroups, filter: request.filter };
     let program = process::become_user(&mut plan, &user, request.program);
     process::lookup(&mut plan, &program);
     seccomp::confine(&mut plan, &user, request.host);

@@ -108,7 +108,8 @@ pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     reopen_null(&mut c.plan, c.request.spec, process);
     let setgroups = Setgroups::of_new(c.request.spec, c.request.host);
     super::settings::apply(&mut c.plan, c.request.spec);
-    let user = process.map(|process| User { process, setgroups, filter: c.request.filter });
+    let user =
+        process.map(|process| User { process, home: true, setgroups, filter: c.request.filter });
     let program = user.as_ref().map(|user| become_user(&mut c.plan, user, None));
     if let Some(program) = &program {
         lookup(&mut c.plan, program);
@@ -169,6 +170,8 @@ pub(super) struct Program {
 /// Whom an executor becomes, and what that is then confined to.
 pub(super) struct User<'a> {
     pub process: &'a Process,
+    /// HOME is looked up inside if it is not given (runc does; images rely on it).
+    pub home: bool,
     pub setgroups: Setgroups,
     pub filter: Option<&'a Filter>,
 }
@@ -177,7 +180,7 @@ pub(super) struct User<'a> {
 pub(super) fn become_user(plan: &mut Builder, user: &User<'_>, program: Option<&Path>) -> Program {
     let process = user.process;
     plan.origin("process.env");
-    let envp = environment(plan, process, program.is_some());
+    let envp = environment(plan, user);
     plan.origin("process.args");
     let args = process.args().as_deref().unwrap_or_default();
     let argv: Vec<Text> = args.iter().map(|arg| plan.text(arg)).collect();
@@ -197,9 +200,8 @@ pub(super) fn become_user(plan: &mut Builder, user: &User<'_>, program: Option<&
     Program { argv, envp, candidates }
 }
 
-/// HOME, if it is not given, is looked up inside the container (runc does; images rely on it). A hook
-/// gets what its entry says and no more.
-fn environment(plan: &mut Builder, process: &Process, of_hook: bool) -> List {
+fn environment(plan: &mut Builder, user: &User<'_>) -> List {
+    let process = user.process;
     let env = process.env().as_deref().unwrap_or_default();
     let name = |variable: &String| variable.split('=').next().unwrap_or_default().to_owned();
     let last: HashMap<String, usize> = env.iter().map(name).zip(0..).collect();
@@ -208,7 +210,7 @@ fn environment(plan: &mut Builder, process: &Process, of_hook: bool) -> List {
     };
     let kept = || env.iter().enumerate().filter(counts).map(|(_, variable)| variable);
     let mut texts: Vec<Text> = kept().map(|variable| plan.text(variable)).collect();
-    if !of_hook && !kept().any(|variable| variable.starts_with("HOME=")) {
+    if user.home && !kept().any(|variable| variable.starts_with("HOME=")) {
         let (text, value) = plan.text_with_room("HOME=", HOME_MAX);
         plan.push(Op::Home { uid: process.user().uid(), value });
         texts.push(text);

@@ -68,6 +68,7 @@ fn compiled(path: &Path) -> Plan {
             spec: &spec,
             process,
             program: None,
+            home: true,
             host: &host,
             cgroup: &cgroup,
             resctrl: &resctrl,

@@ -61,6 +61,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         spec: &spec,
         process: &process,
         program: None,
+        home: true,
         host: &host,
         cgroup: &shape,
         resctrl: &resctrl,

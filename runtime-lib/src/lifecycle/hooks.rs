@@ -86,8 +86,10 @@ impl HookContext<'_> {
     fn program_of_the_container(&self, hook: &Hook) -> Result<Plan> {
         let mut process = self.spec.process().clone().unwrap_or_default();
         // Without an environment of its own it has the process's, as with runc.
-        if let Some(env) = hook.env().clone().filter(|env| !env.is_empty()) {
-            Process::set_env(&mut process, Some(env));
+        let own = hook.env().clone().filter(|env| !env.is_empty());
+        let home = own.is_none();
+        if own.is_some() {
+            Process::set_env(&mut process, own);
         }
         let path = hook.path().to_string_lossy().into_owned();
         let args = hook.args().clone().filter(|args| !args.is_empty());
@@ -99,6 +101,7 @@ impl HookContext<'_> {
             spec: self.spec,
             process: &process,
             program: Some(hook.path()),
+            home,
             host: self.host,
             cgroup: &joining(&self.cgroup_of(HookKind::StartContainer)),
             resctrl: &self.record.resctrl.as_ref().map_or_else(Vec::new, Group::tasks),

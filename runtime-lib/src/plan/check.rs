@@ -24,7 +24,7 @@ fn slots(plan: &Plan) -> std::result::Result<(), String> {
                 return Err(at(&format!("slot {} is empty", slot.0)));
             }
         }
-        if let Some(problem) = misuse(&planned.step.op) {
+        if let Some(problem) = misuse(&planned.step.op, plan.given) {
             return Err(at(problem));
         }
         if let Op::CloseRest { keep, keep_too, .. } = planned.step.op {
@@ -45,7 +45,7 @@ fn slots(plan: &Plan) -> std::result::Result<(), String> {
 }
 
 /// What an op would do beyond its slots.
-fn misuse(op: &Op) -> Option<&'static str> {
+fn misuse(op: &Op, given: u32) -> Option<&'static str> {
     const NEW_LISTENER: u32 = 8;
     match *op {
         // A step that fails after it would look like a successful exec.
@@ -53,7 +53,7 @@ fn misuse(op: &Op) -> Option<&'static str> {
         Op::CloseRest { keep, keep_too, .. } if ![keep, keep_too].contains(&Slot::CONTROL) => {
             Some("closes the control socket")
         }
-        Op::Dup { to, .. } if to > 2 => Some("may overwrite a slot's descriptor"),
+        Op::Dup { to, .. } if to > 2 + given => Some("may overwrite a slot's descriptor"),
         Op::CloseRest { from, .. } if from < 3 => Some("closes standard streams"),
         Op::Seccomp { out, flags, .. } if (out == Slot::NONE) != (flags & NEW_LISTENER == 0) => {
             Some("has a slot for a listener, or a listener, without the other")
@@ -170,6 +170,9 @@ mod tests {
         let dup = |to| problem(|b| b.push(Op::Dup { slot: Slot::CONTROL, to }));
         assert_eq!(dup(2), "sound");
         assert!(dup(3).contains("may overwrite"));
+        let given =
+            problem(|b| b.given(1).into_iter().for_each(|(slot, to)| b.push(Op::Dup { slot, to })));
+        assert_eq!(given, "sound");
         let program = super::super::op::Bytes { at: 0, len: 8 };
         let filter = |out, flags| problem(|b| b.push(Op::Seccomp { out, flags, program }));
         assert_eq!((filter(Slot::NONE, 4), filter(Slot(9), 12)), ("sound".into(), "sound".into()));
