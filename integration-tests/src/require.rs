@@ -163,7 +163,8 @@ pub fn missing(need: &str) -> Option<String> {
         "dirty-memory" => criu(&["check", "--feature", "mem_dirty_track"]),
         "lazy-pages" => criu(&["check", "--feature", "uffd-noncoop"]),
         "runc" | "crun" | "busybox" | "strace" | "ps" => on_path(need),
-        "docker-registry" | "htpasswd" | "openssl" => on_path(need),
+        "buildah" | "catatonit" | "docker-registry" | "htpasswd" | "openssl" | "skopeo"
+        | "umoci" => on_path(need),
         _ => panic!("unknown need {need:?}"),
     }
 }
