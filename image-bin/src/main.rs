@@ -54,6 +54,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
     // Before the user namespace, in which everybody is root.
     let store = cli.store.map_or_else(Store::default_path, Ok)?;
     let state = verb::state_root()?;
+    let rootless = !rustix::process::geteuid().is_root();
     userns::enter()?;
-    verb::run(cli.verb, &verb::Context { store, state })
+    verb::run(cli.verb, &verb::Context { store, state, rootless })
 }

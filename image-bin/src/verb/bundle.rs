@@ -43,6 +43,11 @@ pub struct Bundle {
 
 /// Makes the directory; `teu-image rm DIRECTORY` takes it away again.
 pub fn run(args: Bundle, context: &Context) -> Result<(), Failure> {
+    if context.rootless {
+        let problem =
+            "bundle needs root: what an ordinary user mounts ends with teu-image; use run";
+        return Err(Failure::Argument(problem.into()));
+    }
     let name = args.name.map_or_else(generated_name, Ok)?;
     let options = args.flags.options(args.command, args.tty)?;
     let store = context.open()?;

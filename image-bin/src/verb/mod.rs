@@ -62,6 +62,8 @@ pub struct Context {
     pub store: PathBuf,
     /// Where the states of running containers are.
     pub state: PathBuf,
+    /// An ordinary user's, in a user and mount namespace that end with this process.
+    pub rootless: bool,
 }
 
 impl Context {

@@ -23,6 +23,8 @@ fn an_ordinary_user_loads_runs_and_commits() {
         place.run(&["run", "--rm", "changed", "sh", "-c", "ls /tmp; ls /bin/cat /etc/passwd"]);
     assert_eq!(out.stdout, "one\n", "{out:#?}");
     place.ok(&["rm", &name]);
+    let bundle = place.word("bundle");
+    place.run(&["bundle", "changed", &bundle]).fails_with(&["bundle needs root"]);
     place.ok(&["rmi", "changed", "busybox"]);
 }
 
