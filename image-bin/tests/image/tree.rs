@@ -62,7 +62,10 @@ fn walk(
     }
     if !kind.is_dir() && meta.nlink() > 1 {
         let first = inodes.entry(meta.ino()).or_insert_with(|| path.to_owned());
-        line += &format!(" same as {}", first.display());
+        // Names that a higher layer deleted still count as links.
+        if first != path {
+            line += &format!(" same as {}", first.display());
+        }
     }
     tree.insert(path.to_owned(), line);
     if kind.is_dir() {
