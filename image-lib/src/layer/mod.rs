@@ -5,7 +5,7 @@
 //!           one thread                          another
 //! ```
 //!
-//! Knows nothing of the store: [`unpack`] writes below a directory it is given, and nowhere else.
+//! Knows nothing of the store: [`unpack()`] writes below a directory it is given, and nowhere else.
 
 mod compression;
 mod entry;

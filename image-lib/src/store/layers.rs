@@ -47,7 +47,7 @@ impl UnpackedLayer {
     }
 }
 
-/// A layer being unpacked. If it is dropped before [`NewLayer::finish`], nothing is left of it.
+/// A layer being unpacked. If it is dropped before `finish`, nothing is left of it.
 #[derive(Debug)]
 pub struct NewLayer<'a> {
     store: &'a Store,
