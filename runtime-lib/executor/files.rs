@@ -83,6 +83,8 @@ pub fn reopen_null(path: &CStr) -> Result<()> {
     if !(0..3).any(is_null) {
         return Ok(());
     }
+    // Before it is opened, which has effects with other devices; and after, for it may have been exchanged.
+    verify_device(sys::CWD, path, S_IFCHR, DEV_NULL)?;
     let null = sys::openat(sys::CWD, path, O_RDWR | sys::O_NOFOLLOW | sys::O_CLOEXEC)?;
     verify_device(null, c"", S_IFCHR, DEV_NULL)?;
     for stream in (0..3).filter(|stream| is_null(*stream)) {

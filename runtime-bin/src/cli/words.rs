@@ -96,7 +96,18 @@ impl Known<'_> {
         words: &mut impl Iterator<Item = &'w OsString>,
     ) -> Result<Next, Failure> {
         let dashes = 1 + usize::from(word.as_bytes().starts_with(b"--"));
-        let text = word.as_bytes().get(dashes..).unwrap_or_default();
+        let mut text = word.as_bytes().get(dashes..).unwrap_or_default();
+        let mut word = word.to_owned();
+        if dashes == 1 {
+            let whole = text;
+            while let Some((first, rest)) = self.bundled(text) {
+                switch(&mut sorted.own, first, None)?;
+                text = rest;
+            }
+            if text.len() < whole.len() {
+                word = OsString::from_vec([b"-", text].concat());
+            }
+        }
         let mut parts = text.splitn(2, |byte| *byte == b'=');
         let name = parts.next().and_then(|name| str::from_utf8(name).ok()).unwrap_or_default();
         let value = parts.next();
@@ -107,16 +118,8 @@ impl Known<'_> {
         let global = self.global.filter(|_| own.is_none()).and_then(|global| named(global, name));
         let into = if global.is_some() { &mut sorted.global } else { &mut sorted.own };
         let Some(flag) = own.or(global) else {
-            return match self.bundled(text).filter(|_| dashes == 1) {
-                Some((first, rest)) => {
-                    self.flag(sorted, &first, &mut std::iter::empty())?;
-                    self.flag(sorted, &rest, words)
-                }
-                None => {
-                    into.push(word.to_owned());
-                    Ok(Next::Word)
-                }
-            };
+            into.push(word);
+            return Ok(Next::Word);
         };
         let long = long(flag);
         if !flag.get_action().takes_values() {
@@ -129,12 +132,18 @@ impl Known<'_> {
         Ok(Next::Word)
     }
 
-    /// `-td` is `-t -d`, as with crun.
-    fn bundled(self, text: &[u8]) -> Option<(OsString, OsString)> {
-        let (first, rest) = text.split_first().filter(|(_, rest)| !rest.is_empty())?;
+    /// `-td` is `-t -d`, as with crun: the first switch of what is no flag's name as a whole, and the rest.
+    fn bundled(self, text: &[u8]) -> Option<(String, &[u8])> {
+        let known = || {
+            let name = text.split(|byte| *byte == b'=').next().filter(|name| name.len() <= LONGEST);
+            let name = name.and_then(|name| str::from_utf8(name).ok()).unwrap_or_default();
+            matches!(name, "h" | "help")
+                || named(self.own, name).is_some()
+                || self.global.is_some_and(|global| named(global, name).is_some())
+        };
+        let (first, rest) = text.split_first().filter(|(_, rest)| !rest.is_empty() && !known())?;
         let flag = named(self.own, str::from_utf8(&[*first]).ok()?)?;
-        let dashed = |text: &[u8]| OsString::from_vec([b"-", text].concat());
-        (!flag.get_action().takes_values()).then(|| (dashed(&[*first]), dashed(rest)))
+        (!flag.get_action().takes_values()).then(|| (long(flag), rest))
     }
 }
 
@@ -151,6 +160,9 @@ fn named<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
 fn long(flag: &Arg) -> String {
     format!("--{}", flag.get_long().unwrap_or_default())
 }
+
+/// No flag has a longer name.
+const LONGEST: usize = 64;
 
 /// A flag without a value, unless it is said to be false. The last one counts.
 fn switch(into: &mut Vec<OsString>, long: String, value: Option<&[u8]>) -> Result<(), Failure> {
@@ -227,6 +239,12 @@ mod tests {
         ] {
             assert_eq!(sorted(line, Stop::Never).unwrap(), wanted, "{line}");
         }
+    }
+
+    #[test]
+    fn a_word_of_very_many_switches_does_not_overflow_the_stack() {
+        let many = format!("-{} id", "dt".repeat(10_000));
+        assert_eq!(sorted(&many, Stop::Never).unwrap(), "--detach --tty |  | id");
     }
 
     #[test]

@@ -3,8 +3,12 @@
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::geteuid;
 
 use super::CriuOptions;
 use crate::criu::rpc::Opts;
@@ -32,10 +36,13 @@ impl Images {
     pub fn open(options: &CriuOptions) -> Result<Self> {
         let path = given(options)?.to_owned();
         let dir = open(&path)?;
+        refuse_foreign(&dir, &path)?;
         let work = match &options.work_path {
             Some(work) => {
                 make(work)?;
-                Some((work.clone(), open(work)?))
+                let opened = open(work)?;
+                refuse_foreign(&opened, work)?;
+                Some((work.clone(), opened))
             }
             None => None,
         };
@@ -83,10 +90,14 @@ impl Images {
     /// Writes down what the streams were.
     pub fn write_streams(&self, streams: &[String]) -> Result<()> {
         let path = self.path.join(DESCRIPTORS);
+        let flags = OFlag::O_WRONLY
+            | OFlag::O_CREAT
+            | OFlag::O_TRUNC
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_CLOEXEC;
         let write = || {
-            let mut options = File::options();
-            let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-            serde_json::to_writer(file, streams).map_err(io::Error::from)
+            let file = openat(&self.dir, DESCRIPTORS, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+            serde_json::to_writer(File::from(file), streams).map_err(io::Error::from)
         };
         write().map_err(|e| Error::io("write", &path, &e))
     }
@@ -114,6 +125,20 @@ fn make(path: &Path) -> Result<()> {
     made.map_err(|e| Error::io("mkdir", path, &e))
 }
 
+/// Who may write there writes for root: the files that a checkpoint makes, and the processes that a restore
+/// makes of them.
+fn refuse_foreign(dir: &File, path: &Path) -> Result<()> {
+    let found = dir.metadata().map_err(|e| Error::io("stat", path, &e))?;
+    let problem = if found.uid() != geteuid().as_raw() {
+        format!("belongs to uid {}", found.uid())
+    } else if found.mode() & 0o022 != 0 {
+        "may be written to by others".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::State { file: path.to_owned(), problem })
+}
+
 fn open(path: &Path) -> Result<File> {
     let mut options = File::options();
     let dir = options.read(true).custom_flags(libc::O_DIRECTORY).open(path);
@@ -122,6 +147,8 @@ fn open(path: &Path) -> Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn options(path: PathBuf, work_path: Option<PathBuf>) -> CriuOptions {
@@ -152,6 +179,24 @@ mod tests {
             let told = images.check_parent(&wrong).unwrap_err().to_string();
             assert!(told.contains("--parent-path"), "{told}");
         }
+    }
+
+    #[test]
+    fn directories_of_others_are_refused_and_links_in_them_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = options(dir.path().into(), None);
+        let permit =
+            |mode| fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+        permit(0o777);
+        let told = Images::make(&options).unwrap_err().to_string();
+        assert!(told.contains("may be written to by others"), "{told}");
+        permit(0o755);
+        let images = Images::make(&options).unwrap();
+        let victim = dir.path().join("victim");
+        fs::write(&victim, "whole").unwrap();
+        std::os::unix::fs::symlink(&victim, dir.path().join(DESCRIPTORS)).unwrap();
+        assert!(images.write_streams(&[]).is_err());
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "whole");
     }
 
     #[test]
