@@ -188,6 +188,26 @@ fn a_failing_poststart_hook_stops_the_container() {
 }
 
 #[test]
+fn a_failing_poststart_hook_ends_all_processes_of_a_shared_pid_namespace() {
+    require!("root");
+    known_difference!("poststart-at-create");
+    known_difference!("kill-shared-pid-namespace");
+    let mut b = Bundle::new();
+    b.without_namespace("pid").args(&["spawn-children", "3"]);
+    let args = ["sh", "-c", "sleep 1; exit 3"];
+    b.push(
+        "/hooks/poststart",
+        json!({ "path": "/bin/sh", "args": args, "env": ["PATH=/bin:/usr/bin"] }),
+    );
+    let c = b.create();
+    b.verb("start").arg(b.id()).run().fails_with(&["error running poststart hook #0: "]);
+    c.wait_status("stopped");
+    wait_until("all processes gone", || b.leaks().processes.is_empty());
+    c.delete().ok();
+    b.assert_clean();
+}
+
+#[test]
 fn a_failing_poststop_hook_only_warns() {
     require!("container");
     let mut b = Bundle::probe(&["exit", "5"]);

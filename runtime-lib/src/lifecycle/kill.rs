@@ -43,7 +43,7 @@ fn deadly(signal: Signal) -> bool {
     !HARMLESS.contains(&signal.number())
 }
 
-fn kill_init(record: &Record, signal: Signal) -> Result<()> {
+pub(super) fn kill_init(record: &Record, signal: Signal) -> Result<()> {
     let init = init_pidfd(record)?;
     // Without a pid namespace of its own, the other processes would outlive their init, or have.
     if signal == Signal::KILL && record.shares_pids() && !record.cgroup.is_empty() {

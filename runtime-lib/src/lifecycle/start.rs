@@ -6,13 +6,14 @@ use nix::errno::Errno;
 use oci_spec::runtime::Spec;
 
 use super::hooks::HookContext;
+use super::kill::kill_init;
 use super::{Container, Readiness, files, init_pidfd, limits, notify, status_name};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::launch::{died_as_executor, start_failure};
 use crate::plan::HookKind;
 use crate::seccomp::Filter;
-use crate::signal::{self, Signal};
+use crate::signal::Signal;
 use crate::state::{Entry, Record, Status, StoredFilter, status};
 
 /// `listen`: be told of its readiness, if it has a way to say it.
@@ -37,7 +38,7 @@ pub(super) fn start(container: &Container, listen: bool) -> Result<Option<Readin
     let hooks = HookContext { spec: &spec, record: &record, host: &host, init: told, filter };
     // A failing hook stops the container (runtime.md, lifecycle steps 7 and 9).
     let stop = |e| {
-        let _ = signal::send(init.as_fd(), Signal::KILL);
+        let _ = kill_init(&record, Signal::KILL);
         e
     };
     hooks.run(HookKind::StartContainer).map_err(stop)?;
