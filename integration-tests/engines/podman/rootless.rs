@@ -7,7 +7,6 @@ use integration_tests::{known_difference, ordinary_user, require};
 tests! {
     rootless:
     a_life_without_privileges,
-    mappings_of_ids,
     groups_that_are_kept,
     namespaces_of_the_user_s,
     pods_and_builds,
@@ -41,7 +40,7 @@ fn ids(podman: &Podman, flags: &[&str]) -> String {
 }
 
 /// Of the second level: what is in the container is mapped to the ids of podman's namespace.
-fn mappings_of_ids(podman: &Podman) {
+pub(super) fn mappings_of_ids(podman: &Podman) {
     let user = ordinary_user();
     assert_eq!(ids(podman, &[]), format!("0;0;0 {user} 1;1 100000 65536;"));
     assert_eq!(
