@@ -1,7 +1,7 @@
 //! The runtime as an ordinary user, without any privilege. Runs as root, who plays one, and as an ordinary user.
 
 use integration_tests::{
-    Bundle, Terminal, is_root, json, known_difference, ordinary_user, require,
+    Bundle, Terminal, available, is_root, json, known_difference, ordinary_user, require,
 };
 
 #[test]
@@ -140,7 +140,7 @@ fn a_container_whose_processes_could_not_all_be_found_is_told_of() {
     let strongly = "Such configuration is strongly discouraged";
     let outcome = b.run().ok();
     // A user whom root plays has no session. In one, the cgroup tells of the processes.
-    let has_cgroup = !is_root() && require::missing("delegation").is_none();
+    let has_cgroup = !is_root() && available("delegation");
     assert_eq!(outcome.stderr.contains(strongly), !has_cgroup, "{outcome:?}");
     let outcome = Bundle::rootless().run().ok();
     assert!(!outcome.stderr.contains(strongly), "{outcome:?}");
