@@ -135,7 +135,7 @@ pub const DIFFERENCES: &[Difference] = &[
     differ(
         "terminal-output",
         &[Crun],
-        "loses what its process prints last to a terminal in the foreground",
+        "loses, or prints as messages of its own, what its process prints last to a terminal in the foreground",
     ),
     differ(
         "terminal-size",

@@ -139,6 +139,7 @@ fn interrupt_keys_are_the_containers_business() {
 #[test]
 fn the_terminal_is_restored_when_the_runtime_fails() {
     require!("root");
+    known_difference!("terminal-output");
     let mut b = bundle(&["terminal"]);
     b.set("/process/args", json!(["/missing"]));
     let mut terminal = Terminal::new();
@@ -197,6 +198,7 @@ fn nobody_reading_makes_nobody_spin() {
 #[test]
 fn exec_gets_a_terminal_of_its_own_in_the_foreground() {
     require!("root");
+    known_difference!("terminal-output");
     let b = bundle(&["sleep"]);
     let (c, _first) = start(&b);
     let mut terminal = Terminal::new();
