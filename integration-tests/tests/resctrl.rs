@@ -67,9 +67,13 @@ fn a_group_that_is_there_is_joined_and_stays() {
     let c = b.start_sleeper();
     assert_eq!(resctrl.tasks("silver"), [c.pid()]);
     c.finish();
-    // So does one that has the container's name, and is not the container's.
+    // So does one that has the container's name, and is not the container's; nor is it changed.
     std::fs::create_dir(resctrl.path(b.id())).unwrap();
+    let before = line(&resctrl, b.id(), "L3");
     b.set("/linux/intelRdt", json!({ "schemata": ["L3:0=1"] }));
+    b.try_create().fails_with(&["is there already; a closID would join it"]);
+    assert_eq!(line(&resctrl, b.id(), "L3"), before);
+    b.set("/linux/intelRdt", json!({}));
     b.start_sleeper().finish();
     assert_eq!(resctrl.groups(), ["silver", b.id()]);
 }

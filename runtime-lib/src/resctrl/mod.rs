@@ -107,15 +107,31 @@ impl Group {
     }
 
     /// Makes what is not there, and shares out what the config says. A group that others have named
-    /// before has to be what the config says already, as the specification wants it.
+    /// before has to be what the config says already, as the specification wants it. One of the
+    /// container's id that was there before is joined, but not changed: it is others', too.
     pub(crate) fn create(&mut self, wanted: &LinuxIntelRdt) -> Result<()> {
+        // Nothing of it is this container's before it is made here.
+        let monitoring = self.monitoring.take();
         self.made = self.made && self.make(&self.dir)?;
         let schemata = Schemata::of(wanted);
-        if self.named && !self.made {
-            self.compare(&schemata)?;
+        match (self.made, self.named) {
+            (true, _) => {}
+            (false, true) => self.compare(&schemata)?,
+            (false, false) if schemata.is_empty() => {}
+            (false, false) => {
+                let text =
+                    format!("{} is there already; a closID would join it", self.dir.display());
+                return Err(Error::unsupported(FIELD, text));
+            }
         }
         self.write(&schemata)?;
-        self.monitoring.as_ref().map_or(Ok(()), |dir| self.make(dir).map(drop))
+        let Some(dir) = monitoring else { return Ok(()) };
+        if !self.make(&dir)? {
+            let text = format!("{} is there already, and not this container's", dir.display());
+            return Err(Error::unsupported(format!("{FIELD}.enableMonitoring"), text));
+        }
+        self.monitoring = Some(dir);
+        Ok(())
     }
 
     /// Files that a process of the container writes itself to, in this order.

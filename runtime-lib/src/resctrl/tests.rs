@@ -107,7 +107,6 @@ fn a_group_of_others_is_not_changed() {
 fn what_the_kernel_has_against_it_is_in_the_error() {
     let tree = Tree::new();
     tree.write("info/last_cmd_status", "Mask out of range\n");
-    tree.write("c1/x", "");
     let e = tree.find("{}").unwrap().create(&wanted(r#"{"l3CacheSchema": "L3:0=ffffff"}"#));
     let text = e.unwrap_err().to_string();
     let file = tree.path().join("c1/schemata");
@@ -134,6 +133,11 @@ fn only_what_was_made_is_removed() {
     tree.write("c1/tasks", "");
     tree.find("{}").unwrap().remove().unwrap();
     assert!(there("c1"));
+    // Then it is not changed either.
+    tree.write("c1/schemata", "L3:0=f\n");
+    let json = r#"{"l3CacheSchema": "L3:0=ff"}"#;
+    assert!(tree.find(json).unwrap().create(&wanted(json)).is_err());
+    assert_eq!(fs::read_to_string(tree.path().join("c1/schemata")).unwrap(), "L3:0=f\n");
     // Somebody else's: the monitoring group alone.
     let json = r#"{"closID": "shared", "enableMonitoring": true}"#;
     let mut shared = tree.find(json).unwrap();
@@ -141,6 +145,13 @@ fn only_what_was_made_is_removed() {
     assert!(there("shared/mon_groups/c1"));
     shared.remove().unwrap();
     assert!(there("shared") && !there("shared/mon_groups/c1"));
+    // Unless that is somebody else's as well.
+    tree.write("shared/mon_groups/c1/tasks", "");
+    let mut foreign = tree.find(json).unwrap();
+    let e = foreign.create(&wanted(json)).unwrap_err().to_string();
+    assert!(e.starts_with("linux.intelRdt.enableMonitoring: "), "{e}");
+    foreign.undo().unwrap();
+    assert!(there("shared/mon_groups/c1/tasks"));
 }
 
 #[test]
