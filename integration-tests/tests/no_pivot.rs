@@ -96,6 +96,28 @@ fn taking_mounts_away_is_not_told_to_the_host() {
 }
 
 #[test]
+fn a_mount_under_another_is_not_taken_away_from_the_host() {
+    require!("root", "teu");
+    for (propagation, done) in [("rslave", true), ("rshared", false)] {
+        let mut b = masked();
+        b.set("/linux/rootfsPropagation", json!(propagation));
+        b.args(&["echo", "fine"]);
+        let script = r#"mount --make-rshared / && mount -t tmpfs one /mnt && mount -t tmpfs two /mnt &&
+            before=$(cat /proc/self/mountinfo) && { "$@" || true; } && [ "$before" = "$(cat /proc/self/mountinfo)" ] &&
+            echo unchanged"#;
+        let cmd = b.run_cmd(&["--no-pivot"]).through_shell(script);
+        let outcome = on_ramdisk(cmd).ok();
+        if done {
+            assert_eq!(outcome.out(), "fine\nunchanged");
+        } else {
+            assert_eq!(outcome.out(), "unchanged");
+            assert!(outcome.stderr.contains("a mount of the host's covers another"), "{outcome:?}");
+        }
+        b.assert_clean();
+    }
+}
+
+#[test]
 fn exec_gets_the_containers_root_too() {
     require!("root");
     let mut b = masked();

@@ -67,16 +67,22 @@ pub fn change(machine: &Machine, root: Slot, proc: Slot) -> Result<()> {
 }
 
 /// The last one first, for it may cover others. Paths count from the old root.
+///
+/// Of mounts on top of each other a path leads to the last alone. To take that away would be told to whom the
+/// ones below are shared with, the host.
 fn detach_all_but(root: Fd, ground: u32, proc: Fd) -> Result<()> {
     const MOST: u32 = 100_000; // fs.mount-max
     let kept = sys::mount_id(root)?;
     for _ in 0..MOST {
-        let mut place = Place { bytes: [0; 4096], len: 0 };
+        let mut place = Place { bytes: [0; 4096], len: 0, mount: 0, shared: false };
         if !Mounts::open(proc)?.last_on(ground, kept, &mut place)? {
             return Ok(());
         }
         let path = place.path()?;
         let mount = sys::openat(sys::CWD, path, O_PATH_NOFOLLOW)?;
+        if place.shared && sys::mount_id(mount)? != place.mount {
+            return Err(errno::EBUSY);
+        }
         sys::mount_setattr(mount, c"", AT_EMPTY_PATH | AT_RECURSIVE, PRIVATE)?;
         sys::close(mount);
         sys::detach(path)?;
@@ -84,10 +90,12 @@ fn detach_all_but(root: Fd, ground: u32, proc: Fd) -> Result<()> {
     Err(errno::ELOOP)
 }
 
-/// Where something is mounted, with a NUL behind it.
+/// Where something is mounted, with a NUL behind it, and what.
 struct Place {
     bytes: [u8; 4096],
     len: usize,
+    mount: u32,
+    shared: bool,
 }
 
 impl Place {
@@ -136,6 +144,10 @@ impl Mounts {
                 self.skip_to(b' ')?; // device
                 self.skip_to(b' ')?; // root of the mount in its filesystem
                 self.read_place(place)?;
+                self.skip_to(b' ')?; // options
+                place.mount = id;
+                // The first of the optional fields, if it is there; no other word begins with an s.
+                place.shared = self.next()? == Some(b's');
                 found = true;
             }
             self.skip_to(b'\n')?;

@@ -43,6 +43,7 @@ pub mod errno {
     pub const ENODEV: i32 = 19;
     pub const ENOTDIR: i32 = 20;
     pub const EISDIR: i32 = 21;
+    pub const EBUSY: i32 = 16;
     pub const EINVAL: i32 = 22;
     pub const EPERM: i32 = 1;
     pub const ENAMETOOLONG: i32 = 36;

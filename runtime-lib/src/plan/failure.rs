@@ -142,6 +142,9 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::ChangeRoot { .. }, Errno::EINVAL) => {
             Some("in a user namespace the host's mounts cannot be taken away")
         }
+        (Op::ChangeRoot { .. }, Errno::EBUSY) => {
+            Some("a mount of the host's covers another, and linux.rootfsPropagation shares both")
+        }
         (Op::ReopenNull { .. }, _) => {
             Some("the container's own is to take the place of the host's")
         }
