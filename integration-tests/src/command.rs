@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::outcome::Outcome;
 use nix::mount::{MntFlags, MsFlags};
 use nix::sched::CloneFlags;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::{Gid, Pid, Uid};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -172,6 +172,7 @@ impl Cmd {
                 if on_terminal {
                     take_terminal()?;
                 }
+                heed_signals()?;
                 prepare(user, hidden.as_ref(), &binds)
             })
         };
@@ -203,6 +204,15 @@ fn stdin(text: Option<String>) -> Stdio {
     file.write_all(text.as_bytes()).unwrap();
     file.seek(SeekFrom::Start(0)).unwrap();
     file.into()
+}
+
+/// What nohup(1) and shells have their background jobs ignore is inherited by containers.
+fn heed_signals() -> std::io::Result<()> {
+    for ignored in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+        // SAFETY: no handler of ours is set.
+        unsafe { signal(ignored, SigHandler::SigDfl) }?;
+    }
+    Ok(())
 }
 
 fn prepare(
