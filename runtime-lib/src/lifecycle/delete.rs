@@ -10,7 +10,7 @@ use oci_spec::runtime::Spec;
 use super::create::rdt_of;
 use super::hooks::HookContext;
 use super::places::places;
-use super::start::frozen_config;
+use super::start::{frozen_config, written_config};
 use super::{Container, init_pidfd, status_name};
 use crate::cgroup::{Cgroup, Layout};
 use crate::error::{Error, Result};
@@ -52,7 +52,7 @@ pub(super) fn delete(container: &Container, force: bool) -> Result<()> {
 pub(super) fn remove(container: &Container, entry: Entry, record: &Record) -> Result<()> {
     end(container, record)?;
     record.resctrl.as_ref().map_or(Ok(()), Group::remove)?;
-    let spec = if record.poststop { frozen_config(&entry).ok() } else { None };
+    let spec = if record.poststop { frozen_config(&entry, &record.rootfs).ok() } else { None };
     entry.remove()?;
     if let Some(spec) = spec {
         poststop(container, &spec, record);
@@ -62,7 +62,7 @@ pub(super) fn remove(container: &Container, entry: Entry, record: &Record) -> Re
 
 /// The record cannot be read: the frozen config still tells which cgroup it was.
 fn remove_damaged(container: &Container, entry: Entry) -> Result<()> {
-    if let Ok(spec) = frozen_config(&entry) {
+    if let Ok(spec) = written_config(&entry) {
         let runtime = &container.runtime;
         let (layout, host) = (Layout::probe()?, runtime.host());
         let cgroup = Cgroup::open(places(runtime, &layout, &spec, container.id(), &host)?);

@@ -37,7 +37,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         _ => {}
     }
     let init = init_pidfd(&record)?.ok_or(Error::NotRunning)?;
-    let spec = frozen_config(&entry)?;
+    let spec = frozen_config(&entry, &record.rootfs)?;
     let filter = filter_of(&entry, &record)?;
     timer.stage("load");
     let process = process(&spec, &options)?;

@@ -1,6 +1,7 @@
 //! start: lets the waiting executor go.
 
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use nix::errno::Errno;
 use oci_spec::runtime::Spec;
@@ -14,6 +15,7 @@ use crate::launch::{died_as_executor, start_failure};
 use crate::plan::HookKind;
 use crate::seccomp::Filter;
 use crate::signal::Signal;
+use crate::spec::inside;
 use crate::state::{Entry, Record, Status, StoredFilter, status};
 
 /// `listen`: be told of its readiness, if it has a way to say it.
@@ -31,7 +33,7 @@ pub(super) fn start(container: &Container, listen: bool) -> Result<Option<Readin
     }
     let init = init_pidfd(&record)?.ok_or(Error::NotRunning)?;
     let socket = if listen { notify::listen(&entry)? } else { None };
-    let spec = frozen_config(&entry)?;
+    let spec = frozen_config(&entry, &record.rootfs)?;
     let host = container.runtime.host_for(&spec, spec.process().as_ref());
     let filter = filter_of(&entry, &record)?;
     let (told, filter) = (Some((record.pid, init.as_fd())), filter.as_ref());
@@ -66,8 +68,15 @@ fn release(entry: &Entry, spec: &Spec, pid: i32) -> Result<()> {
     Err(Error::Step { field: "process.args".into(), what, errno: Errno::from_raw(errno) })
 }
 
-/// The config as it was at create.
-pub(super) fn frozen_config(entry: &Entry) -> Result<Spec> {
+/// The config as it was at create, and was understood then.
+pub(super) fn frozen_config(entry: &Entry, rootfs: &Path) -> Result<Spec> {
+    let mut spec = written_config(entry)?;
+    inside(rootfs, &mut spec);
+    Ok(spec)
+}
+
+/// The same for where nothing tells what it was understood as.
+pub(super) fn written_config(entry: &Entry) -> Result<Spec> {
     let file = entry.path().join("config.json");
     let raw = entry
         .read_config()?
@@ -85,4 +94,22 @@ pub(super) fn filter_of(entry: &Entry, record: &Record) -> Result<Option<Filter>
 /// Used by `exec` and `delete` as well.
 pub(super) fn record_of(entry: &Entry) -> Result<Record> {
     entry.read_record()?.ok_or(Error::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Store;
+
+    #[test]
+    fn destinations_on_the_host_are_understood_as_at_create() {
+        let root = tempfile::tempdir().unwrap();
+        let (entry, _lock) = Store::new(root.path()).create(&"c1".parse().unwrap()).unwrap();
+        let mounts = r#"[{"destination": "/b/rootfs/data"}, {"destination": "/b/other"}]"#;
+        let config = format!(r#"{{"ociVersion": "1.2.0", "mounts": {mounts}}}"#);
+        entry.write_config(config.as_bytes()).unwrap();
+        let spec = frozen_config(&entry, Path::new("/b/rootfs")).unwrap();
+        let places = spec.mounts().iter().flatten().map(|mount| mount.destination());
+        assert_eq!(places.collect::<Vec<_>>(), [Path::new("/data"), Path::new("/b/other")]);
+    }
 }

@@ -29,7 +29,7 @@ pub(super) fn update(
     check_shares(&schemata, record.resctrl.as_ref())?;
     let old = match record.resources.take() {
         Some(earlier) => earlier,
-        None => resources_of(&frozen_config(&entry)?).cloned().unwrap_or_default(),
+        None => resources_of(&frozen_config(&entry, &record.rootfs)?).cloned().unwrap_or_default(),
     };
     let new = resources::merged(&old, wanted);
     let target = Target { mode: record.cgroup.mode, fresh: false, document: DOCUMENT };

@@ -2,12 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use oci_spec::runtime::{LinuxResources, LinuxSeccomp, Process, Spec};
 
 use super::parse::{Parsed, parse_document};
@@ -62,7 +63,8 @@ pub fn read_resources(input: impl Read, name: &Path) -> Result<LinuxResources> {
 }
 
 /// Some callers give destinations as the host sees them; runc takes the path of the rootfs off as well.
-fn inside(rootfs: &Path, spec: &mut Spec) {
+/// For [`load`] and whoever reads the same config again later.
+pub(crate) fn inside(rootfs: &Path, spec: &mut Spec) {
     for mount in spec.mounts_mut().iter_mut().flatten() {
         if let Ok(rest) = mount.destination().strip_prefix(rootfs)
             && rootfs != Path::new("/")
@@ -103,7 +105,7 @@ fn read(path: &Path, or_pipe: bool) -> Result<Vec<u8>> {
     let file = open(path).map_err(|e| refuse(&open_problem(path, &e)))?;
     let metadata = file.metadata().map_err(failed)?;
     if or_pipe && metadata.file_type().is_fifo() {
-        fcntl(&file, FcntlArg::F_SETFL(OFlag::empty())).map_err(|e| failed(e.into()))?;
+        wait_for_writer(&file).map_err(|e| failed(e.into()))?;
     } else if !metadata.is_file() {
         return Err(refuse("not a regular file"));
     }
@@ -114,6 +116,18 @@ fn read(path: &Path, or_pipe: bool) -> Result<Vec<u8>> {
         return Err(refuse("larger than 16 MiB"));
     }
     Ok(raw)
+}
+
+/// A FIFO that was opened without waiting reads as empty until somebody opens it for writing. That one who has
+/// come and gone is noticed, too (poll(2), POLLHUP; the kernel counts writers from when it was opened).
+fn wait_for_writer(pipe: &File) -> nix::Result<()> {
+    fcntl(pipe, FcntlArg::F_SETFL(OFlag::empty()))?;
+    loop {
+        match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(drop),
+        }
+    }
 }
 
 /// `O_NONBLOCK`: opening a FIFO must not wait for a writer; it has no meaning for regular files.
@@ -225,5 +239,21 @@ mod tests {
         assert_eq!((process.cwd().as_path(), warnings.len()), (Path::new("/"), 1));
         fs::write(&path, r#"{"cwd": 5}"#).unwrap();
         assert!(load_process(&path).unwrap_err().to_string().contains("p.json: cwd: invalid type"));
+    }
+
+    #[test]
+    fn a_process_comes_out_of_a_fifo_as_soon_as_somebody_writes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.json");
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| load_process(&path));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let mut writer = OpenOptions::new().write(true).open(&path).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            io::Write::write_all(&mut writer, br#"{"cwd": "/x"}"#).unwrap();
+            drop(writer);
+            assert_eq!(reader.join().unwrap().unwrap().0.cwd().as_path(), Path::new("/x"));
+        });
     }
 }

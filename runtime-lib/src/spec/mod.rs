@@ -43,7 +43,7 @@ use crate::error::Error;
 
 pub(crate) use id_list::bit_mask;
 pub(crate) use id_mapped::{IdMapped, Mapping, id_mapped};
-pub(crate) use load::load;
+pub(crate) use load::{inside, load};
 pub use load::{load_process, load_profile, read_resources};
 pub(crate) use mount_options::MountOptions;
 pub use mount_options::mount_options;

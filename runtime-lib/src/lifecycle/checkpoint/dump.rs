@@ -45,8 +45,8 @@ pub(in crate::lifecycle) fn checkpoint(
             return Err(Error::WrongStatus(text));
         }
     }
-    let _alive = init_pidfd(&record)?.ok_or(Error::NotRunning)?;
-    let subject = Subject { entry: &entry, record: &record, spec: frozen_config(&entry)? };
+    let subject =
+        Subject { entry: &entry, record: &record, spec: frozen_config(&entry, &record.rootfs)? };
     let external = external::mounts(&subject.spec, &record.bundle, &record.cgroup)?;
     require(&options)?;
     let images = Images::make(&options.criu)?;
@@ -60,6 +60,8 @@ pub(in crate::lifecycle) fn checkpoint(
     let mut request = Request::new(if options.pre_dump { Kind::PreDump } else { Kind::Dump });
     request.opts = Some(Box::new(opts));
     let mut notices = Notices { status: options.status.take() };
+    // CRIU takes a number, which may be another process's by now; until CRIU has it, it is not again.
+    let _alive = init_pidfd(&record)?.ok_or(Error::NotRunning)?;
     Service::plain()?.ask(&request, &mut notices, Some(&images.log(LOG)))?;
     if !options.pre_dump && !options.leave_running {
         // The checkpoint is made: what cannot be removed is no failure of it.

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
@@ -52,14 +52,10 @@ impl Images {
     /// The same as a process sees them that has a mount namespace of its own: CRIU makes mounts there,
     /// which is refused on what belongs to another namespace.
     pub fn seen_by(&self, pid: i32) -> Result<Self> {
-        let root = PathBuf::from(format!("/proc/{pid}/root"));
-        let again = |path: &Path| {
-            let path = std::path::absolute(path).map_err(|e| Error::io("resolve", path, &e))?;
-            open(&root.join(path.strip_prefix("/").unwrap_or(&path)))
-        };
-        let work = |(path, _): &(PathBuf, File)| Ok((path.clone(), again(path)?));
+        let root = open(Path::new(&format!("/proc/{pid}/root")))?;
+        let work = |(path, dir): &(PathBuf, File)| Ok((path.clone(), again(&root, path, dir)?));
         let work = self.work.as_ref().map(work).transpose()?;
-        Ok(Self { path: self.path.clone(), dir: again(&self.path)?, work })
+        Ok(Self { path: self.path.clone(), dir: again(&root, &self.path, &self.dir)?, work })
     }
 
     /// Tells CRIU where to find them.
@@ -139,6 +135,24 @@ fn refuse_foreign(dir: &File, path: &Path) -> Result<()> {
     Err(Error::State { file: path.to_owned(), problem })
 }
 
+/// The same directory below another root. Symlinks on the way lead there as well, and it has to be what was
+/// found before.
+fn again(root: &File, path: &Path, known: &File) -> Result<File> {
+    let failed = |e| Error::io("open", path, &e);
+    let absolute = std::path::absolute(path).map_err(|e| Error::io("resolve", path, &e))?;
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let found = openat2(root, &absolute, how).map_err(|e| failed(e.into()))?;
+    let identity = |dir: &File| dir.metadata().map(|m| (m.dev(), m.ino())).map_err(failed);
+    let found = File::from(found);
+    if identity(&found)? == identity(known)? {
+        return Ok(found);
+    }
+    let problem = "is another directory in the container's mount namespace".to_owned();
+    Err(Error::State { file: path.to_owned(), problem })
+}
+
 fn open(path: &Path) -> Result<File> {
     let mut options = File::options();
     let dir = options.read(true).custom_flags(libc::O_DIRECTORY).open(path);
@@ -166,6 +180,24 @@ mod tests {
         let again = Images::make(&options(images.clone(), None)).unwrap();
         assert_eq!(again.log("dump.log"), images.join("dump.log"));
         assert!(Images::make(&CriuOptions::default()).is_err());
+    }
+
+    #[test]
+    fn another_root_is_not_left_by_an_absolute_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        let images = dir.path().join("images");
+        fs::create_dir_all(&images).unwrap();
+        let same = root.join(images.strip_prefix("/").unwrap());
+        fs::create_dir_all(&same).unwrap();
+        std::os::unix::fs::symlink(&images, dir.path().join("link")).unwrap();
+        std::os::unix::fs::symlink(&images, same.with_file_name("link")).unwrap();
+        let (root, here) = (open(&root).unwrap(), open(&images).unwrap());
+        let link = dir.path().join("link");
+        let told = again(&root, &link, &here).unwrap_err().to_string();
+        assert!(told.contains("is another directory"), "{told}");
+        let there = again(&root, &link, &open(&same).unwrap()).unwrap().metadata().unwrap().ino();
+        assert_eq!(there, fs::metadata(&same).unwrap().ino());
     }
 
     #[test]
