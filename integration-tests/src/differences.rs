@@ -440,6 +440,21 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc, Crun],
         "cannot bind a nosuid mount for an ordinary user (runc 1.1), or drops the wish for suid (crun)",
     ),
+    differ(
+        "locked-flags-root",
+        &[Runc, Crun],
+        "clears flags of the host's mounts for a container with a user namespace (crun), or cannot bind a mount that has them and drops the wish for less (runc 1.1)",
+    ),
+    differ(
+        "uncovered",
+        &[Crun],
+        "shows a container with a user namespace what the host's mounts cover",
+    ),
+    differ(
+        "mount-order",
+        &[Runc, Crun],
+        "takes the sources of a container with a user namespace from before any of its mounts; runc since 1.2 does not",
+    ),
     differ("bind-data", &[Runc, Crun], "ignores options of a filesystem on a bind mount"),
     differ(
         "sysfs-fallback",

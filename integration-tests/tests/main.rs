@@ -30,6 +30,7 @@ mod mounts_idmap;
 mod mounts_links;
 mod mounts_options;
 mod mounts_tmpfs;
+mod mounts_userns;
 mod namespaces;
 mod needs;
 mod net_devices;

@@ -152,6 +152,7 @@ impl Machine {
             Op::Signal { number } => self.signal(number, 0),
             Op::Wait { number } => self.wait(number),
             Op::Offer { number, slot } => self.signal(number, self.fd(slot)? as u32),
+            Op::HandOver { number, slot } => self.hand_over(number, 0, self.fd(slot)?),
             Op::AwaitStart { fifo } => self.await_start(fifo),
             Op::Close { slot } => self.close(slot),
             Op::Dup { slot, to } => sys::dup3(self.fd(slot)?, to),
@@ -187,6 +188,9 @@ impl Machine {
             Op::OpenTree { dir, out, path, flags } => {
                 let fd = sys::open_tree(self.fd(dir)?, self.text(path)?, flags)?;
                 self.set(out, fd)
+            }
+            Op::OpenSource { out, number, flags, path: _ } => {
+                mounts::open_source(self, out, number, flags)
             }
             Op::Fsopen { out, fstype } => {
                 let fd = sys::fsopen(self.text(fstype)?)?;
@@ -342,8 +346,24 @@ impl Machine {
     }
 
     fn signal(&self, number: u16, aux: u32) -> Result<()> {
-        let record = Record { kind: Record::SIGNAL, number: u32::from(number), errno: 0, aux };
-        sys::write(self.fd(Slot::CONTROL)?, &record.to_bytes())
+        sys::write(self.fd(Slot::CONTROL)?, &signal_record(number, aux))
+    }
+
+    fn hand_over(&self, number: u16, aux: u32, descriptor: Fd) -> Result<()> {
+        let record = signal_record(number, aux);
+        sys::send_descriptor(self.fd(Slot::CONTROL)?, descriptor, &record)
+    }
+
+    /// The runtime opens its source of that number below `root`, and sends it.
+    pub fn source(&self, number: u16, root: Fd) -> Result<Fd> {
+        self.hand_over(signal::SOURCE, u32::from(number), root)?;
+        let mut answer = [0u8; 4];
+        match sys::receive_descriptor(self.fd(Slot::CONTROL)?, &mut answer)? {
+            (0, _) => sys::exit(1),
+            (4, Some(source)) => Ok(source),
+            (4, None) if answer != [0; 4] => Err(i32::from_ne_bytes(answer)),
+            _ => Err(errno::EPROTO),
+        }
     }
 
     /// The answer is the signal's number. If the runtime is gone there is nobody to report to.
@@ -389,4 +409,8 @@ impl Machine {
             }
         }
     }
+}
+
+fn signal_record(number: u16, aux: u32) -> [u8; Record::SIZE] {
+    Record { kind: Record::SIGNAL, number: u32::from(number), errno: 0, aux }.to_bytes()
 }

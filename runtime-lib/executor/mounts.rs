@@ -15,6 +15,18 @@ const CLONE_BY_FD: u32 = OPEN_TREE_CLONE | sys::O_CLOEXEC | AT_EMPTY_PATH;
 const MOUNT_ATTR_RDONLY: u64 = 1;
 const MS_PRIVATE: u64 = 1 << 18;
 
+/// The runtime reaches what the container's root may not: given the root of this mount namespace, it
+/// opens the source in it, so that the clone keeps the flags that the kernel has locked here.
+pub fn open_source(machine: &mut Machine, out: Slot, number: u16, flags: u32) -> Result<()> {
+    let root = sys::openat(sys::CWD, c"/", O_PATH_DIRECTORY)?;
+    let source = machine.source(number, root);
+    machine.done(root);
+    let source = source?;
+    let tree = sys::open_tree(source, c"", flags | AT_EMPTY_PATH);
+    machine.done(source);
+    machine.set(out, tree?)
+}
+
 /// Makes the superblock and a detached mount of it.
 pub fn fsmount(machine: &mut Machine, fs: Slot, out: Slot, attributes: u32) -> Result<()> {
     let fd = machine.fd(fs)?;

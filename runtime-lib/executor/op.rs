@@ -150,6 +150,11 @@ pub mod signal {
     pub const LISTENER: u16 = 9;
     /// The seccomp filter is in force, of a process that goes on to wait for `start`.
     pub const CONFINED: u16 = 10;
+    /// The init asks for the source of a mount (its number is in the record's `aux`). Answered with
+    /// an errno and, if that is 0, a descriptor.
+    pub const SOURCE: u16 = 11;
+    /// A mount is handed over that wants its ids mapped.
+    pub const IDS: u16 = 12;
 }
 
 /// An operand of any op, for the tools that look at whole plans.
@@ -305,6 +310,8 @@ ops! {
     Wait { number: u16 }
     /// Tells the runtime, which can take it from there, the number of a descriptor.
     Offer { number: u16, slot: Slot }
+    /// Tells the runtime that this point is reached, and hands it a descriptor.
+    HandOver { number: u16, slot: Slot }
     /// Waits until `start` empties the FIFO, which is full; from here on reports go there.
     AwaitStart { fifo: Slot }
 
@@ -339,6 +346,9 @@ ops! {
 
     /// open_tree(dir, path, flags).
     OpenTree { dir: Slot, out: Slot, path: Text, flags: u32 }
+    /// The same of what the runtime opens: `path`, its source of that number, as this process would find
+    /// it if it had the runtime's permissions.
+    OpenSource { out: Slot, path: Text, number: u16, flags: u32 }
     /// fsopen(fstype).
     Fsopen { out: Slot, fstype: Text }
     /// fsconfig(fs, FSCONFIG_SET_STRING, key, value).

@@ -185,7 +185,7 @@ pub fn checked_plan(steps: &[u8]) -> Option<(Vec<u8>, Vec<i32>)> {
             Op::Offer { number: signal::LISTENER, .. } => {
                 builder.runtime(RuntimeStep::SendListener)
             }
-            Op::Signal { number } | Op::Offer { number, .. } => {
+            Op::Signal { number } | Op::Offer { number, .. } | Op::HandOver { number, .. } => {
                 builder.runtime(RuntimeStep::Await(number));
             }
             Op::Clone { .. } => builder.runtime(RuntimeStep::Await(signal::BORN)),

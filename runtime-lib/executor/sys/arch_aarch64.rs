@@ -116,6 +116,7 @@ pub mod nr {
     pub const PRCTL: usize = 167;
     pub const SOCKET: usize = 198;
     pub const SENDMSG: usize = 211;
+    pub const RECVMSG: usize = 212;
     pub const KEYCTL: usize = 219;
     pub const EXECVE: usize = 221;
     pub const MMAP: usize = 222;

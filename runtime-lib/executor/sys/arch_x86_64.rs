@@ -84,6 +84,7 @@ pub mod nr {
     pub const SENDFILE: usize = 40;
     pub const SOCKET: usize = 41;
     pub const SENDMSG: usize = 46;
+    pub const RECVMSG: usize = 47;
     pub const EXECVE: usize = 59;
     pub const GETCWD: usize = 79;
     pub const CHDIR: usize = 80;

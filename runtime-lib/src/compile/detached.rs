@@ -11,10 +11,11 @@ use super::mounts::{Entry, What, propagate};
 use super::namespaces::CLONE_NEWCGROUP;
 use super::rootfs::{AT_RECURSIVE, MOUNT_ATTR_RDONLY, OPEN_TREE_CLONE_CLOEXEC};
 use super::{Compiler, lsm};
-use crate::plan::Builder;
-use crate::plan::op::{Op, Slot};
+use crate::plan::op::{Op, Slot, signal};
+use crate::plan::{Builder, MountSource, RuntimeStep};
 use crate::spec::{IdMapped, MountOptions};
 
+const EACCES: u8 = 13;
 const AT_SYMLINK_NOFOLLOW: u32 = libc::AT_SYMLINK_NOFOLLOW.cast_unsigned();
 /// Superblocks that several mounts share, or that have to take mount points and devices first: read
 /// only for them means the mount.
@@ -28,16 +29,52 @@ struct Tree {
     nofollow: bool,
 }
 
-/// All of an entry, where the process has the power to. A tmpfs gets its mode from what is `covered`.
+impl Tree {
+    /// For open_tree(2).
+    fn flags(&self) -> u32 {
+        let recursive = if self.recursive { AT_RECURSIVE } else { 0 };
+        let nofollow = if self.nofollow { AT_SYMLINK_NOFOLLOW } else { 0 };
+        OPEN_TREE_CLONE_CLOEXEC | recursive | nofollow
+    }
+}
+
+/// All of an entry, in its turn. A tmpfs gets its mode from what is `covered`.
 pub(super) fn make(
     c: &mut Compiler<'_>,
     entry: &Entry<'_>,
     covered: Option<Slot>,
 ) -> VecDeque<Slot> {
+    let help = c.runtime_helps();
     let trees = trees(c, entry);
+    let clone = if help { clone_with_help } else { clone };
     let mut mounts: VecDeque<Slot> = trees.iter().map(|tree| clone(c, tree)).collect();
     if let What::Filesystem(typ) = entry.what {
         mounts.push_back(filesystem(c, entry, typ, covered));
+    }
+    if let Some(mapped) = &entry.id_mapped {
+        let id_map = if help { id_map_with_help } else { id_map };
+        mounts.iter().for_each(|mount| id_map(c, *mount, mapped));
+    }
+    mounts
+}
+
+/// What cannot be made any more once the process is in a user namespace: all that is not a plain
+/// filesystem, nor a clone that the runtime can help with. A clone that is made in the host's mount
+/// namespace is a peer of the host's mount: it becomes a slave at once.
+pub(super) fn make_early(c: &mut Compiler<'_>, entry: &Entry<'_>) -> VecDeque<Slot> {
+    if entry.what == What::Bind && !is_in_procfs(c, entry) {
+        return VecDeque::new();
+    }
+    let mut mounts = VecDeque::new();
+    for tree in trees(c, entry) {
+        let mount = clone(c, &tree);
+        propagate(&mut c.plan, mount, AT_RECURSIVE, MS_SLAVE);
+        mounts.push_back(mount);
+    }
+    if let What::Filesystem(typ) = entry.what
+        && entry.id_mapped.is_some()
+    {
+        mounts.push_back(filesystem(c, entry, typ, None));
     }
     if let Some(mapped) = &entry.id_mapped {
         mounts.iter().for_each(|mount| id_map(c, *mount, mapped));
@@ -45,18 +82,9 @@ pub(super) fn make(
     mounts
 }
 
-/// What cannot be made any more once the process is in a user namespace. A clone that is made in the
-/// host's mount namespace is a peer of the host's mount: it becomes a slave at once.
-pub(super) fn make_early(c: &mut Compiler<'_>, entry: &Entry<'_>) -> VecDeque<Slot> {
-    let filesystem = matches!(entry.what, What::Filesystem(_));
-    if filesystem && entry.id_mapped.is_none() {
-        return VecDeque::new();
-    }
-    let mounts = make(c, entry, None);
-    if !filesystem {
-        mounts.iter().for_each(|m| propagate(&mut c.plan, *m, AT_RECURSIVE, MS_SLAVE));
-    }
-    mounts
+/// Its links lead out of any mount namespace, and want permissions over a process.
+fn is_in_procfs(c: &Compiler<'_>, entry: &Entry<'_>) -> bool {
+    trees(c, entry).iter().any(|tree| tree.path.starts_with("/proc"))
 }
 
 fn trees(c: &Compiler<'_>, entry: &Entry<'_>) -> Vec<Tree> {
@@ -83,11 +111,25 @@ fn trees(c: &Compiler<'_>, entry: &Entry<'_>) -> Vec<Tree> {
 
 fn clone(c: &mut Compiler<'_>, tree: &Tree) -> Slot {
     let out = c.plan.slot();
+    let op = open_tree(c, tree, out);
+    c.plan.push(op);
+    out
+}
+
+fn open_tree(c: &mut Compiler<'_>, tree: &Tree, out: Slot) -> Op {
     let path = c.plan.text(tree.path.as_os_str().as_bytes());
-    let recursive = if tree.recursive { AT_RECURSIVE } else { 0 };
-    let nofollow = if tree.nofollow { AT_SYMLINK_NOFOLLOW } else { 0 };
-    let flags = OPEN_TREE_CLONE_CLOEXEC | recursive | nofollow;
-    c.plan.push(Op::OpenTree { dir: Slot::CWD, out, path, flags });
+    Op::OpenTree { dir: Slot::CWD, out, path, flags: tree.flags() }
+}
+
+/// In the container's mount namespace, where flags of the host's mounts are locked and earlier mounts
+/// are in place. What its root may not reach the runtime opens.
+fn clone_with_help(c: &mut Compiler<'_>, tree: &Tree) -> Slot {
+    let out = c.plan.slot();
+    let op = open_tree(c, tree, out);
+    c.plan.push_or_else(op, [EACCES, 0, 0]);
+    let number = c.plan.source(MountSource { path: tree.path.clone(), nofollow: tree.nofollow });
+    let path = c.plan.text(tree.path.as_os_str().as_bytes());
+    c.plan.push(Op::OpenSource { out, path, number, flags: tree.flags() });
     out
 }
 
@@ -97,6 +139,16 @@ fn id_map(c: &mut Compiler<'_>, mount: Slot, mapped: &IdMapped) {
     let flags = if mapped.recursive { AT_RECURSIVE } else { 0 };
     let set = MOUNT_ATTR_IDMAP;
     c.plan.push(Op::MountSetattr { mount, userns, flags, set, clear: 0, propagation: 0 });
+}
+
+/// The kernel wants power over the filesystem, which is the runtime's.
+fn id_map_with_help(c: &mut Compiler<'_>, mount: Slot, mapped: &IdMapped) {
+    let (userns, recursive) = (c.user_namespace(&mapped.by), mapped.recursive);
+    c.plan.push(Op::HandOver { number: signal::IDS, slot: mount });
+    c.plan.push(Op::Wait { number: signal::IDS });
+    let origin = c.plan.current_origin().to_owned();
+    c.plan.runtime(RuntimeStep::MapIds { userns, recursive, origin });
+    c.plan.runtime(RuntimeStep::Answer(signal::IDS));
 }
 
 fn filesystem(c: &mut Compiler<'_>, entry: &Entry<'_>, typ: &str, covered: Option<Slot>) -> Slot {

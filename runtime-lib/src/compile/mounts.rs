@@ -64,11 +64,9 @@ pub(super) fn read<'a>(c: &Compiler<'a>) -> Result<Vec<Entry<'a>>> {
     mounts.map(|(index, mount)| Entry::read(c, index, mount)).collect()
 }
 
-/// The container's root may lack the permission to reach a source, and has no power over the
-/// filesystems of the host (MOUNT_ATTR_IDMAP wants that): a privileged runtime's executor clones such
-/// trees before it enters a user namespace.
+/// A privileged runtime's executor makes before it enters a user namespace what it could not make there.
 pub(super) fn make_early(c: &mut Compiler<'_>, entries: &mut [Entry<'_>]) {
-    if !c.namespaces.has(CLONE_NEWUSER) || !c.request.host.privileged() {
+    if !c.runtime_helps() {
         return;
     }
     for entry in entries {
@@ -107,6 +105,14 @@ pub(super) fn make_read_only(plan: &mut Builder, mounts: Vec<ReadOnlyLater>) {
         plan.done(mount);
     }
     plan.origin("");
+}
+
+impl Compiler<'_> {
+    /// The container's root may lack the permission to reach a source, and has no power over the
+    /// filesystems of the host: a runtime that is root does such things for it.
+    pub(super) fn runtime_helps(&self) -> bool {
+        self.namespaces.has(CLONE_NEWUSER) && self.request.host.privileged()
+    }
 }
 
 impl<'a> Entry<'a> {
@@ -170,11 +176,12 @@ impl<'a> What<'a> {
 /// Bind mounts get their attributes in one atomic step while nobody can reach them yet.
 pub(super) fn bind(c: &mut Compiler<'_>, entry: &mut Entry<'_>) {
     let wanted = if entry.options.links.keep_destination { kind::EXISTING } else { kind::LIKE };
+    let early = !entry.made.is_empty();
     for mount in entry.detached(c) {
         if entry.destination.as_os_str() == "/proc" {
             c.plan.push(Op::VerifyFilesystem { slot: mount, magic: PROC_SUPER_MAGIC });
         }
-        bind_attributes(c, entry, mount);
+        bind_attributes(c, entry, mount, early);
         let target = target(c, entry, mount, wanted);
         attach(c, mount, target);
         finish(&mut c.plan, &entry.options, mount);
@@ -185,9 +192,9 @@ pub(super) fn bind(c: &mut Compiler<'_>, entry: &mut Entry<'_>) {
 /// Whose flags are locked is known to the kernel alone. A clone that was made before the process entered
 /// its user namespace is treated as if they were: only to be asked for less makes the container's root
 /// see less of a host's `nosuid`.
-fn bind_attributes(c: &mut Compiler<'_>, entry: &Entry<'_>, mount: Slot) {
+fn bind_attributes(c: &mut Compiler<'_>, entry: &Entry<'_>, mount: Slot, early: bool) {
     let locked = entry.options.of_locked_bind();
-    if c.namespaces.has(CLONE_NEWUSER) && c.request.host.privileged() {
+    if early {
         return attributes(&mut c.plan, mount, 0, locked);
     }
     let [set, clear] = entry.options.of_bind();

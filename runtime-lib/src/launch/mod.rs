@@ -7,8 +7,10 @@ mod end;
 mod hook;
 mod idmap;
 mod listener;
+mod mounts;
 mod netlink;
 mod network;
+mod packet;
 mod priority;
 mod procfiles;
 mod reaped;
@@ -20,7 +22,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{MsgFlags, send};
 
 pub(crate) use end::{End, wait_and_leave, wait_for};
 pub(crate) use hook::{HookRun, run as run_hook};
@@ -28,7 +30,7 @@ pub(crate) use userns::user_namespaces;
 
 use crate::error::{Error, Result};
 use crate::fdio;
-use crate::plan::op::signal as meeting;
+use crate::plan::op::{Slot, signal as meeting};
 use crate::plan::record::Record;
 use crate::plan::{HookKind, Plan, RuntimeStep};
 use crate::prepare::{Prepared, above_streams, executor, sealed};
@@ -37,6 +39,7 @@ use crate::state::{INIT_COMM, ProcStat};
 use crate::timings::Timer;
 use clone::{Spawn, Spawned, spawn};
 use end::reap;
+use packet::Packet;
 
 /// A running executor or what it has become: killed and reaped when dropped, unless released.
 #[derive(Debug)]
@@ -147,6 +150,8 @@ struct Drive<'a> {
     plan: &'a Plan,
     control: Option<OwnedFd>,
     child: Option<Child>,
+    /// For mounts that the executor hands over, by slot.
+    user_namespaces: Vec<(Slot, OwnedFd)>,
     /// Interfaces that the container has got: they come back if it fails after all.
     moved: Option<network::Moved>,
     lane: &'a mut dyn Lane,
@@ -155,7 +160,8 @@ struct Drive<'a> {
 
 impl<'a> Drive<'a> {
     fn new(plan: &'a Plan, lane: &'a mut dyn Lane, timer: &'a mut Timer) -> Self {
-        Self { plan, control: None, child: None, moved: None, lane, timer }
+        let user_namespaces = Vec::new();
+        Self { plan, control: None, child: None, user_namespaces, moved: None, lane, timer }
     }
 
     fn start(&mut self, namespaces: u64, prepared: Prepared) -> Result<()> {
@@ -177,14 +183,16 @@ impl<'a> Drive<'a> {
             let program = program.as_fd();
             spawn(&Spawn { program, argv: &argv, namespaces, cgroup, first, keep: &keep })
         };
-        let spawned = match (into(prepared.cgroup.as_ref().map(AsFd::as_fd)), prepared.init_cgroup)
+        let spawned = match (into(prepared.cgroup.as_ref().map(AsFd::as_fd)), &prepared.init_cgroup)
         {
             (Err(Errno::EBUSY), Some(init)) => into(Some(init.open()?.as_fd())),
             (other, _) => other,
         };
         let Spawned { pid, pidfd } = spawned.map_err(launch_error)?;
         self.child = Some(Child { pid, pidfd: Some(pidfd) });
-        self.control = Some(prepared.control);
+        let (control, fds) = prepared.into_parts();
+        self.control = Some(control);
+        self.user_namespaces = mounts::kept(self.plan, fds);
         Ok(())
     }
 
@@ -199,6 +207,9 @@ impl<'a> Drive<'a> {
                     Err(Errno::EPERM | Errno::EACCES | Errno::EROFS) if *dispensable => Ok(()),
                     done => done.map_err(|e| Error::system("write a pid to", path.display(), e)),
                 }
+            }
+            RuntimeStep::MapIds { userns, recursive, origin } => {
+                self.map_ids(*userns, *recursive, origin)
             }
             RuntimeStep::MoveInterfaces(devices) => {
                 self.moved = Some(network::move_in(self.child()?, devices)?);
@@ -248,14 +259,40 @@ impl<'a> Drive<'a> {
     }
 
     fn await_signal(&self, expected: u16) -> Result<Record> {
-        match receive(self.control()?, self.plan)? {
-            Some(record) if record.number == u32::from(expected) => Ok(record),
-            Some(record) => {
+        self.await_packet(expected).map(|packet| packet.record)
+    }
+
+    fn await_packet(&self, expected: u16) -> Result<Packet> {
+        match self.receive()? {
+            Some(packet) if packet.record.number == u32::from(expected) => Ok(packet),
+            Some(Packet { record, .. }) => {
                 let what = format!("sent signal {} where {expected} was due", record.number);
                 Err(Error::ExecutorDied(what))
             }
             None => Err(self.obituary()),
         }
+    }
+
+    /// The next signal, or nothing because the other end is closed. Questions in between are answered.
+    fn receive(&self) -> Result<Option<Packet>> {
+        let control = self.control()?;
+        loop {
+            match packet::receive(control, self.plan)? {
+                Some(packet) if packet.record.number == u32::from(meeting::SOURCE) => {
+                    mounts::send_source(control, &self.plan.sources, &packet)?;
+                }
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn map_ids(&self, userns: Slot, recursive: bool, origin: &str) -> Result<()> {
+        let mount = self.await_packet(meeting::IDS)?.descriptor;
+        let userns = self.user_namespaces.iter().find(|(slot, _)| *slot == userns);
+        let (Some(mount), Some((_, userns))) = (mount, userns) else {
+            return Err(Error::ExecutorDied("handed over no mount".into()));
+        };
+        mounts::map_ids(mount.as_fd(), userns.as_fd(), recursive, origin)
     }
 
     /// The stage clones the init, tells its pid, and ends. Killed in between (out of memory), it
@@ -302,8 +339,8 @@ impl<'a> Drive<'a> {
 
     /// A successful exec closes the executor's end; so does its death, which is no success.
     fn await_exec(&self) -> Result<()> {
-        match receive(self.control()?, self.plan)? {
-            Some(record) => {
+        match self.receive()? {
+            Some(Packet { record, .. }) => {
                 Err(Error::ExecutorDied(format!("sent signal {} unasked", record.number)))
             }
             None if died_as_executor(self.child()?.pid)? => Err(self.end_of_child()),
@@ -314,7 +351,7 @@ impl<'a> Drive<'a> {
     /// Why the executor is gone: it may have left a report, or was killed.
     fn obituary(&self) -> Error {
         if let Ok(control) = self.control()
-            && let Err(e) = receive(control, self.plan)
+            && let Err(e) = packet::receive(control, self.plan)
         {
             return e;
         }
@@ -333,30 +370,6 @@ impl<'a> Drive<'a> {
             _ => "is gone".into(),
         })
     }
-}
-
-/// The next packet: a signal, or nothing because the other end is closed; a failure is an error.
-fn receive(control: &OwnedFd, plan: &Plan) -> Result<Option<Record>> {
-    match packet(control)? {
-        (Some(record), detail) if record.kind == Record::FAILURE => {
-            Err(plan.failure(record, &detail))
-        }
-        (record, _) => Ok(record),
-    }
-}
-
-fn packet(control: &OwnedFd) -> Result<(Option<Record>, Vec<u8>)> {
-    let mut packet = [0; Record::SIZE + Record::DETAIL];
-    let len = loop {
-        match recv(control.as_raw_fd(), &mut packet, MsgFlags::empty()) {
-            Err(Errno::EINTR) => {}
-            Err(Errno::ECONNRESET) => break 0,
-            other => break other.map_err(|e| Error::system("recv", "control socket", e))?,
-        }
-    };
-    let packet = packet.get(..len).unwrap_or_default();
-    let detail = packet.get(Record::SIZE..).unwrap_or_default().to_vec();
-    Ok((Record::from_bytes(packet), detail))
 }
 
 /// Whether a process whose connection is closed has ended before its exec, which changes the name: a

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::op::{Bytes, List, OnError, Op, Slot, Step, Text};
 use super::record::Header;
-use super::{Input, Plan, PlannedStep, RuntimeStep, Source};
+use super::{Input, MountSource, Plan, PlannedStep, RuntimeStep, Source};
 use crate::error::{Error, Result};
 
 /// No honest config comes near; env and args are limited by the kernel to a few MiB anyway.
@@ -113,6 +113,17 @@ impl Builder {
 
     fn input_in(&mut self, slot: Slot, source: Source) {
         self.plan.inputs.push(Input { slot, source, origin: self.origin.clone() });
+    }
+
+    /// A number under which the executor can ask for it. `finish` refuses one that there is no room for.
+    pub fn source(&mut self, source: MountSource) -> u16 {
+        self.plan.sources.push(source);
+        u16::try_from(self.plan.sources.len() - 1).unwrap_or(u16::MAX)
+    }
+
+    /// The config field that the next steps are for.
+    pub fn current_origin(&self) -> &str {
+        &self.origin
     }
 
     /// A NUL-terminated string; equal ones are kept once. `validate` has refused NULs in all that

@@ -24,7 +24,7 @@ fn slots(plan: &Plan) -> std::result::Result<(), String> {
                 return Err(at(&format!("slot {} is empty", slot.0)));
             }
         }
-        if let Some(problem) = misuse(&planned.step.op, plan.given) {
+        if let Some(problem) = misuse(&planned.step.op, plan) {
             return Err(at(problem));
         }
         if let Op::CloseRest { keep, keep_too, .. } = planned.step.op {
@@ -35,6 +35,12 @@ fn slots(plan: &Plan) -> std::result::Result<(), String> {
             set(&mut open, slot, false).ok_or(at("closes twice"))?;
         }
         if let Some(slot) = written(planned) {
+            // Else the next one fills it.
+            if planned.step.on_error.action == OnError::ELSE
+                && plan.steps.get(index + 1).and_then(written) == Some(slot)
+            {
+                continue;
+            }
             set(&mut open, slot, true).ok_or(at("overwrites an open slot"))?;
             if planned.step.on_error.action != OnError::FAIL {
                 return Err(at("may leave its slot empty"));
@@ -45,7 +51,7 @@ fn slots(plan: &Plan) -> std::result::Result<(), String> {
 }
 
 /// What an op would do beyond its slots.
-fn misuse(op: &Op, given: u32) -> Option<&'static str> {
+fn misuse(op: &Op, plan: &Plan) -> Option<&'static str> {
     const NEW_LISTENER: u32 = 8;
     match *op {
         // A step that fails after it would look like a successful exec.
@@ -53,7 +59,10 @@ fn misuse(op: &Op, given: u32) -> Option<&'static str> {
         Op::CloseRest { keep, keep_too, .. } if ![keep, keep_too].contains(&Slot::CONTROL) => {
             Some("closes the control socket")
         }
-        Op::Dup { to, .. } if to > 2 + given => Some("may overwrite a slot's descriptor"),
+        Op::Dup { to, .. } if to > 2 + plan.given => Some("may overwrite a slot's descriptor"),
+        Op::OpenSource { number, .. } if usize::from(number) >= plan.sources.len() => {
+            Some("asks for a source that is not there")
+        }
         Op::CloseRest { from, .. } if from < 3 => Some("closes standard streams"),
         Op::Seccomp { out, flags, .. } if (out == Slot::NONE) != (flags & NEW_LISTENER == 0) => {
             Some("has a slot for a listener, or a listener, without the other")
@@ -98,7 +107,9 @@ fn closed(op: &Op) -> Option<Slot> {
 
 fn meetings(plan: &Plan) -> std::result::Result<(), String> {
     let executor = plan.steps.iter().filter_map(|planned| match planned.step.op {
-        Op::Signal { number } | Op::Offer { number, .. } => Some(('s', number)),
+        Op::Signal { number } | Op::Offer { number, .. } | Op::HandOver { number, .. } => {
+            Some(('s', number))
+        }
         Op::Clone { .. } => Some(('s', super::op::signal::BORN)),
         Op::Wait { number } => Some(('w', number)),
         _ => None,
@@ -106,6 +117,7 @@ fn meetings(plan: &Plan) -> std::result::Result<(), String> {
     let runtime = plan.runtime.iter().filter_map(|step| match step {
         RuntimeStep::Await(number) => Some(('s', *number)),
         RuntimeStep::SendListener => Some(('s', super::op::signal::LISTENER)),
+        RuntimeStep::MapIds { .. } => Some(('s', super::op::signal::IDS)),
         RuntimeStep::Answer(number) => Some(('w', *number)),
         _ => None,
     });
@@ -178,6 +190,26 @@ mod tests {
         assert_eq!((filter(Slot::NONE, 4), filter(Slot(9), 12)), ("sound".into(), "sound".into()));
         assert!(filter(Slot::NONE, 8).contains("listener"));
         assert!(filter(Slot(9), 4).contains("listener"));
+    }
+
+    #[test]
+    fn an_alternative_fills_the_same_slot() {
+        let path = Text(0);
+        let tree = |out| Op::OpenTree { dir: Slot::CWD, out, path, flags: 0 };
+        let source = |out, number| Op::OpenSource { out, path, number, flags: 0 };
+        let problem = |number, same| {
+            problem(|b| {
+                b.source(super::super::MountSource { path: "/a".into(), nofollow: false });
+                let out = b.slot();
+                b.push_or_else(tree(out), [13, 0, 0]);
+                let other = if same { out } else { b.slot() };
+                b.push(source(other, number));
+                b.push(Op::Close { slot: out });
+            })
+        };
+        assert_eq!(problem(0, true), "sound");
+        assert!(problem(1, true).contains("not there"));
+        assert!(problem(0, false).contains("may leave its slot empty"));
     }
 
     #[test]

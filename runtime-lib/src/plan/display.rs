@@ -140,6 +140,10 @@ impl fmt::Display for RuntimeStep {
             RuntimeStep::Rlimit { name, soft, hard, .. } => {
                 write!(f, "rlimit {name}={soft}:{hard}")
             }
+            RuntimeStep::MapIds { userns, recursive, origin } => {
+                let recursive = if *recursive { " RECURSIVE" } else { "" };
+                write!(f, "await IDS, map_ids userns=#{}{recursive}{}", userns.0, Origin(origin))
+            }
             RuntimeStep::SendListener => write!(f, "await LISTENER, send it to its agent"),
             RuntimeStep::Scheduler(attr) => {
                 let SchedAttr { name, flags, nice, priority, .. } = attr;
@@ -236,7 +240,9 @@ fn number_text(op: &Op, name: &str, number: u64) -> Option<String> {
         (Op::Fsmount { .. }, "attributes") => ATTRIBUTES,
         (Op::MountSetattr { .. }, "set" | "clear") => ATTRIBUTES,
         (_, "propagation") => PROPAGATION,
-        (Op::OpenTree { .. } | Op::MountSetattr { .. }, "flags") => TREE_FLAGS,
+        (Op::OpenTree { .. } | Op::OpenSource { .. } | Op::MountSetattr { .. }, "flags") => {
+            TREE_FLAGS
+        }
         (Op::Open { .. }, "flags") => OPEN_FLAGS,
         (Op::Seccomp { .. }, "flags") => FILTER_FLAGS,
         (Op::MemoryPolicy { .. }, _) | (Op::Personality { .. }, _) => {
@@ -249,7 +255,7 @@ fn number_text(op: &Op, name: &str, number: u64) -> Option<String> {
         (_, "keep" | "effective" | "permitted" | "inheritable" | "raise") => {
             return Some(format!("{number:#x}"));
         }
-        (Op::Signal { .. } | Op::Offer { .. } | Op::Wait { .. }, _) => {
+        (Op::Signal { .. } | Op::Offer { .. } | Op::HandOver { .. } | Op::Wait { .. }, _) => {
             return Some(signal_name(number_u16(number)));
         }
         (Op::Prctl { .. }, "option") => {
@@ -285,6 +291,8 @@ fn signal_name(number: u16) -> String {
         signal::CGROUP => "CGROUP".into(),
         signal::LISTENER => "LISTENER".into(),
         signal::CONFINED => "CONFINED".into(),
+        signal::SOURCE => "SOURCE".into(),
+        signal::IDS => "IDS".into(),
         other => other.to_string(),
     }
 }

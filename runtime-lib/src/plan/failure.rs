@@ -9,6 +9,7 @@ use super::record::Record;
 use crate::error::{ErrnoText, Error};
 
 const MOUNT_ATTR_IDMAP: u64 = libc::MOUNT_ATTR_IDMAP;
+const AT_RECURSIVE: u32 = 0x8000;
 
 impl Plan {
     /// The error for a failure record. The record came through a socket that the container's
@@ -28,10 +29,7 @@ impl Plan {
             let hint = hint(op, errno).map(|h| format!(" ({h})")).unwrap_or_default();
             format!("{call}: {}{said}{hint}", ErrnoText(errno))
         });
-        // The words are runc's.
-        let mounting = planned.origin.starts_with("mounts[");
-        let prefix = if mounting { "error during container init: error mounting " } else { "" };
-        Error::Step { field: format!("{prefix}{}", planned.origin), what, errno }
+        Error::Step { field: field(&planned.origin), what, errno }
     }
 
     /// The call and the object it was about: `move_mount`, `open_tree "/data"`.
@@ -70,6 +68,20 @@ impl Plan {
             _ => None,
         }
     }
+}
+
+/// The words are runc's.
+fn field(origin: &str) -> String {
+    let mounting = origin.starts_with("mounts[");
+    let prefix = if mounting { "error during container init: error mounting " } else { "" };
+    format!("{prefix}{origin}")
+}
+
+/// Why a mount's ids could not be mapped by the runtime.
+pub(crate) fn id_map_failure(origin: &str, errno: Errno) -> Error {
+    let hint = id_map_hint(errno).map(|hint| format!(" ({hint})")).unwrap_or_default();
+    let what = format!("mount_setattr: {}{hint}", ErrnoText(errno));
+    Error::Step { field: field(origin), what, errno }
 }
 
 /// Why an exec that should have worked did not.
@@ -155,7 +167,16 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::Target { .. } | Op::Resolve { .. }, Errno::ELOOP) => {
             Some("a symlink in the rootfs is in the way")
         }
-        (Op::OpenTree { .. }, Errno::ENOENT) => Some("the source does not exist"),
+        (Op::OpenTree { .. } | Op::OpenSource { .. }, Errno::ENOENT) => {
+            Some("the source does not exist")
+        }
+        (Op::OpenTree { flags, .. } | Op::OpenSource { flags, .. }, Errno::EINVAL)
+            if *flags & AT_RECURSIVE == 0 =>
+        {
+            Some(
+                "in a user namespace what is mounted below the source comes along with rbind, or not at all",
+            )
+        }
         (Op::OpenTerminal { .. }, Errno::ENOENT | Errno::ENODEV | Errno::ENOTDIR) => {
             Some("a terminal needs a mount of type devpts there")
         }

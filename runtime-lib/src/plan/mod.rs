@@ -17,7 +17,7 @@ pub(crate) mod record;
 use std::path::PathBuf;
 
 pub(crate) use builder::Builder;
-pub(crate) use failure::exec_problem;
+pub(crate) use failure::{exec_problem, id_map_failure};
 use op::{Slot, Step};
 
 /// Everything about one start, exec or hook in a container.
@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     pub runtime: Vec<RuntimeStep>,
     /// Descriptors that must be in their slots when the executor begins.
     pub inputs: Vec<Input>,
+    /// What the executor may ask to have opened for it, by number.
+    pub sources: Vec<MountSource>,
     /// Descriptors from 3 on that stay open across the exec.
     pub preserve_fds: u32,
     /// So many numbers from 3 on are for what the program is given: no other input may have one.
@@ -52,6 +54,14 @@ pub(crate) struct Input {
     pub source: Source,
     /// The config field that asks for it.
     pub origin: String,
+}
+
+/// A place of the host that the executor may not be able to reach by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MountSource {
+    pub path: PathBuf,
+    /// A symlink at its end is what is meant.
+    pub nofollow: bool,
 }
 
 /// Where a prepared descriptor comes from.
@@ -95,6 +105,8 @@ pub(crate) enum RuntimeStep {
     WriteClockOffsets(Vec<ClockOffset>),
     /// /proc/PID/{uid_map,gid_map,setgroups}.
     WriteIdMaps(IdMaps),
+    /// Takes a mount that the executor hands over, and has it show ids by that user namespace's maps.
+    MapIds { userns: Slot, recursive: bool, origin: String },
     /// Network interfaces of the runtime's namespace go to the init's.
     MoveInterfaces(Vec<NetDevice>),
     /// Runs the hooks of one kind, in the runtime's or the container's namespaces.

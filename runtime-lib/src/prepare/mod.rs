@@ -55,6 +55,11 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// The runtime's end of the control socket, and the executor's descriptors.
+    pub fn into_parts(self) -> (OwnedFd, Vec<(Slot, OwnedFd)>) {
+        (self.control, self.fds)
+    }
+
     /// Slots and descriptor numbers.
     pub fn numbers(&self) -> Vec<(Slot, RawFd)> {
         self.fds.iter().map(|(slot, fd)| (*slot, fd.as_raw_fd())).collect()
