@@ -199,6 +199,17 @@ impl Bundle {
         self.write_config(&self.config);
     }
 
+    /// The same, but with these arguments of the probe's.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write_with_args(&self, args: &[&str]) {
+        let mut config = self.config.clone();
+        let line: Vec<&str> = std::iter::once("/probe").chain(args.iter().copied()).collect();
+        config["process"]["args"] = json!(line);
+        self.write_config(&config);
+    }
+
     pub(crate) fn write_config(&self, config: &Value) {
         let text = serde_json::to_string_pretty(config).unwrap();
         fs::write(self.path().join("config.json"), text).unwrap();

@@ -134,6 +134,11 @@ impl Cmd {
         self.wrapped(["sh", "-c", script, "sh"])
     }
 
+    /// The program and its arguments.
+    pub fn words(&self) -> Vec<OsString> {
+        std::iter::once(&self.program).chain(&self.args).cloned().collect()
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Outcome {
         self.spawn().wait()

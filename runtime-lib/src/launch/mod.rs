@@ -331,9 +331,14 @@ impl<'a> Drive<'a> {
 
     fn answer(&self, number: u16) -> Result<()> {
         let control = self.control()?.as_raw_fd();
-        match send(control, &number.to_ne_bytes(), MsgFlags::MSG_NOSIGNAL) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(self.obituary()),
+        loop {
+            match send(control, &number.to_ne_bytes(), MsgFlags::MSG_NOSIGNAL) {
+                Ok(_) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(self.obituary()),
+                // It lives and would never say why it does not go on.
+                Err(e) => return Err(Error::system("send", "control socket", e)),
+            }
         }
     }
 

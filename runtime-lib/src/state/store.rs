@@ -11,7 +11,7 @@
 //! All of it is reached through the descriptor of the directory, which is taken once. The lock is
 //! an flock of the directory itself, so a crash releases it and leaves no lock file behind.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File, TryLockError};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, open, openat, renameat};
+use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
 use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
@@ -69,7 +69,15 @@ pub(crate) struct Entry {
 /// Excludes every other holder, in this process too, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _dir: Flock<OwnedFd>,
+    dir: File,
+}
+
+/// Unlocked and not only closed: an executor that another thread starts at this moment has a copy of the
+/// descriptor until its exec. (nix's lock panics if this fails, as it may on a network filesystem.)
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.dir.unlock();
+    }
 }
 
 impl Store {
@@ -192,7 +200,7 @@ impl Entry {
 
     /// Whether someone holds the lock now. True also for the caller's own.
     pub(crate) fn is_locked(&self) -> Result<bool> {
-        match self.try_lock(self.reopen()?) {
+        match Self::try_lock(self.reopen()?) {
             Ok(_) => Ok(false),
             Err((_, Errno::EWOULDBLOCK)) => Ok(true),
             Err((_, e)) => Err(self.failed("flock", e)),
@@ -204,7 +212,7 @@ impl Entry {
         let mut pause = Duration::from_micros(200);
         let mut dir = self.reopen()?;
         loop {
-            match self.try_lock(dir) {
+            match Self::try_lock(dir) {
                 // A directory that was removed while we waited can still be locked.
                 Ok(lock) if self.is_removed()? => {
                     drop(lock);
@@ -227,15 +235,21 @@ impl Entry {
 
     /// flock belongs to the open file description: only a fresh one excludes other threads of
     /// this process.
-    fn reopen(&self) -> Result<OwnedFd> {
-        openat(&self.dir, ".", DIRECTORY, Mode::empty()).map_err(|e| match e {
+    fn reopen(&self) -> Result<File> {
+        openat(&self.dir, ".", DIRECTORY, Mode::empty()).map(File::from).map_err(|e| match e {
             Errno::ENOENT => Error::NotFound,
             e => self.failed("open", e),
         })
     }
 
-    fn try_lock(&self, dir: OwnedFd) -> Result<Lock, (OwnedFd, Errno)> {
-        Flock::lock(dir, FlockArg::LockExclusiveNonblock).map(|dir| Lock { _dir: dir })
+    fn try_lock(dir: File) -> Result<Lock, (File, Errno)> {
+        match dir.try_lock() {
+            Ok(()) => Ok(Lock { dir }),
+            Err(TryLockError::WouldBlock) => Err((dir, Errno::EWOULDBLOCK)),
+            Err(TryLockError::Error(e)) => {
+                Err((dir, Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO))))
+            }
+        }
     }
 
     fn is_removed(&self) -> Result<bool> {
