@@ -114,9 +114,12 @@ impl Store {
             Err(Errno::EEXIST) => return Err(Error::AlreadyExists),
             Err(e) => return Err(Error::system("mkdir", self.root.join(id.as_str()).display(), e)),
         }
-        let entry = self.open_in(root, id)?;
-        let lock = entry.lock()?;
-        Ok((entry, lock))
+        let path = self.root.join(id.as_str());
+        let locked = self.open_in(root, id).and_then(|entry| Ok((entry.lock()?, entry)));
+        locked.map(|(lock, entry)| (entry, lock)).inspect_err(|_| {
+            // Empty, or somebody else's by now.
+            let _ = std::fs::remove_dir(path);
+        })
     }
 
     /// An existing container's directory.

@@ -15,8 +15,8 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sig
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::calls;
-use crate::point::{Fault, Point};
+use super::calls;
+use super::point::{Fault, Point};
 
 /// How long a command may take under ptrace: more than any wait that teu has of its own.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -135,12 +135,14 @@ impl Tracer {
         let mut pass_on = None;
         match stop {
             WaitStatus::PtraceSyscall(_) => self.at_call(pid, process),
-            WaitStatus::PtraceEvent(_, _, event) if event == Event::PTRACE_EVENT_EXEC as i32 => {
-                if pid != self.root && !is_executor(pid) {
-                    self.of.remove(&pid);
-                    let _ = ptrace::detach(pid, None);
-                    return;
-                }
+            WaitStatus::PtraceEvent(_, _, event)
+                if event == Event::PTRACE_EVENT_EXEC as i32
+                    && pid != self.root
+                    && !is_executor(pid) =>
+            {
+                self.of.remove(&pid);
+                let _ = ptrace::detach(pid, None);
+                return;
             }
             WaitStatus::PtraceEvent(_, _, event) if is_birth(event) => self.birth(pid, process),
             WaitStatus::Stopped(_, signal) => pass_on = Some(signal),
@@ -182,7 +184,8 @@ impl Tracer {
             }
             libc::PTRACE_SYSCALL_INFO_EXIT => {
                 if let Some(errno) = process.forged.take() {
-                    set_result(pid, errno);
+                    let result = i64::from(-(errno as i32)).cast_unsigned();
+                    change(pid, |registers| registers.rax = result);
                 }
             }
             _ => {}
@@ -202,9 +205,15 @@ impl Tracer {
                 if !calls::errors(call).is_some_and(|list| list.contains(&errno)) {
                     return;
                 }
-                self.processes[number].forged = Some(errno);
-                if !calls::is_made_anyway(call) {
-                    set_call(pid, -1);
+                match call {
+                    // Where it fails it gives the end of the heap as it is, which is what 0 asks for.
+                    libc::SYS_brk => change(pid, |registers| registers.rdi = 0),
+                    // One that fails has closed (close(2)).
+                    libc::SYS_close => self.processes[number].forged = Some(errno),
+                    _ => {
+                        self.processes[number].forged = Some(errno);
+                        change(pid, |registers| registers.orig_rax = u64::MAX);
+                    }
                 }
             }
         }
@@ -286,18 +295,9 @@ fn is_thread_of(child: Pid, parent: Pid) -> bool {
     std::path::Path::new(&format!("/proc/{parent}/task/{child}")).exists()
 }
 
-#[cfg(target_arch = "x86_64")]
-fn set_call(pid: Pid, number: i64) {
+fn change(pid: Pid, change: impl FnOnce(&mut libc::user_regs_struct)) {
     if let Ok(mut registers) = ptrace::getregs(pid) {
-        registers.orig_rax = number.cast_unsigned();
-        let _ = ptrace::setregs(pid, registers);
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn set_result(pid: Pid, errno: Errno) {
-    if let Ok(mut registers) = ptrace::getregs(pid) {
-        registers.rax = i64::from(-(errno as i32)).cast_unsigned();
+        change(&mut registers);
         let _ = ptrace::setregs(pid, registers);
     }
 }

@@ -23,9 +23,10 @@ pub fn spawn(words: Vec<OsString>, user: Option<u32>, out: &File, err: &File) ->
     let (waits, gate) = pipe2(OFlag::O_CLOEXEC).expect("pipe");
     let streams = [null.as_raw_fd(), out.as_raw_fd(), err.as_raw_fd()];
     let own_gate = gate.as_raw_fd();
-    // SAFETY: the child makes system calls only, on what was made before the fork.
+    // SAFETY: there is one thread, and the child makes system calls only.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Parent { child } => (child, gate),
+        // SAFETY: descriptors that are open here, and pointers to what was made before the fork.
         ForkResult::Child => unsafe {
             libc::close(own_gate);
             let mut byte = 0u8;

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use integration_tests::{Bundle, Outcome, Value, json, patience};
 use nix::sys::signal::Signal;
 
-use crate::calls;
-use crate::point::{Fault, Point};
-use crate::scene;
-use crate::spawn::spawn;
-use crate::tracer::{End, Trace, trace};
-use crate::traces::{Traces, hierarchies, wait_until_as_before};
+use super::calls;
+use super::point::{Fault, Point};
+use super::scene;
+use super::spawn::spawn;
+use super::tracer::{End, Trace, trace};
+use super::traces::{Traces, hierarchies, wait_until_as_before};
 
 /// A bundle and what it is like undisturbed.
 pub struct Site {

@@ -80,11 +80,6 @@ pub fn errors(number: i64) -> Option<&'static [Errno]> {
     TABLE.iter().find(|(_, known, _)| *known == number).map(|(.., errors)| *errors)
 }
 
-/// Whether the call is made even where it is to fail: a close that fails has closed (close(2)).
-pub fn is_made_anyway(number: i64) -> bool {
-    number == libc::SYS_close
-}
-
 /// Whether the allocator makes it: without memory a program of Rust ends by SIGABRT, with a word about it.
 pub fn is_the_allocators(number: i64) -> bool {
     matches!(
