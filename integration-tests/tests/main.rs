@@ -7,6 +7,7 @@ mod caps;
 mod cgroup_manager;
 mod checkpoint;
 mod checkpoint_failures;
+mod checkpoint_flags;
 mod checkpoint_streams;
 mod clocks;
 mod concurrency;

@@ -7,6 +7,7 @@
 mod actions;
 mod dev;
 mod exe;
+mod hold;
 mod process;
 mod procfs;
 mod report;
@@ -43,6 +44,8 @@ const USAGE: &str = "probe COMMAND
   winch                print the size of the terminal, and again after every SIGWINCH
   notify LINE...       send the lines to $NOTIFY_SOCKET, each as a message
   count PATH           write a number of its own, a count that grows, and its pid to an open file, again and again
+  hold lock PATH | connection | unlinked PATH OTHER | socket PATH
+                       count in /count while it holds that, and it works
   sleep                wait for SIGTERM, then exit 0
   trap                 print the name of every signal received; SIGTERM exits 42
   trap-all             the number of every signal; SIGTERM exits 42
@@ -85,6 +88,7 @@ fn run(words: &[&str]) -> u8 {
             syscall::call(path, number, args).unwrap_or_else(|| usage("call"))
         }
         ["hunt-exe", last] => print(&exe::hunt(last)),
+        ["hold", words @ ..] => hold::run(words).unwrap_or_else(|| usage("hold")),
         [command, rest @ ..] => actions::run(command, rest)
             .or_else(|| process::run(command, rest))
             .or_else(|| roots::run(command, rest))

@@ -87,13 +87,18 @@ fn trap_all() -> u8 {
     }
 }
 
-/// Through one descriptor: only who has kept memory and files goes on with the same number.
 fn count(path: &str) -> u8 {
+    count_while(path, || true)
+}
+
+/// Through one descriptor: only who has kept memory and files goes on with the same number.
+pub fn count_while(path: &str, mut goes_on: impl FnMut() -> bool) -> u8 {
     let Ok(file) = std::fs::File::create(path) else { return 1 };
     let since = std::time::UNIX_EPOCH.elapsed().map_or(0, |age| age.as_nanos());
     for n in 0u64.. {
         let line = format!("{since} {n:020} {}\n", std::process::id());
-        if std::os::unix::fs::FileExt::write_all_at(&file, line.as_bytes(), 0).is_err() {
+        let written = std::os::unix::fs::FileExt::write_all_at(&file, line.as_bytes(), 0);
+        if written.is_err() || !goes_on() {
             return 1;
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
