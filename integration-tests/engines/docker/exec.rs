@@ -15,7 +15,7 @@ tests! { shared:
     listed_by_inspect_while_it_runs,
 }
 
-fn sleeper<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a> {
+fn sleeper<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a, Docker> {
     docker.start_container(flags, &["sleep", "1000"])
 }
 

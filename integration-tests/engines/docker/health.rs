@@ -9,7 +9,7 @@ tests! { shared:
     checks_leave_nothing_behind,
 }
 
-fn checked<'a>(docker: &'a Docker, check: &str) -> Started<'a> {
+fn checked<'a>(docker: &'a Docker, check: &str) -> Started<'a, Docker> {
     let check = format!("--health-cmd={check}");
     let flags = [
         "--init",
@@ -21,7 +21,7 @@ fn checked<'a>(docker: &'a Docker, check: &str) -> Started<'a> {
     docker.start_container(&flags, &["sleep", "1000"])
 }
 
-fn wait_health(box_: &Started<'_>, status: &str) {
+fn wait_health(box_: &Started<'_, Docker>, status: &str) {
     wait_until(status, || box_.inspect("State.Health.Status") == status);
 }
 

@@ -19,7 +19,7 @@ tests! { shared:
     a_failed_start_leaves_it_created,
 }
 
-fn sleeper<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a> {
+fn sleeper<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a, Docker> {
     docker.start_container(flags, &["sleep", "1000"])
 }
 
@@ -28,7 +28,7 @@ const LISTENER: &str =
     "trap 'echo got HUP' HUP; trap 'echo got USR1' USR1; trap 'echo got TERM; exit 4' TERM;
     echo ready; while :; do sleep 0.1; done";
 
-fn listener<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a> {
+fn listener<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a, Docker> {
     let box_ = docker.start_container(flags, &["sh", "-c", LISTENER]);
     box_.wait_for("ready");
     box_

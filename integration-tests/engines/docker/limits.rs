@@ -77,7 +77,7 @@ fn running_out_of_memory_is_reported(docker: &Docker) {
         assert_eq!(box_.wait(), 137);
         box_
     };
-    let is_told = |box_: &Started<'_>| box_.inspect("State.OOMKilled") == "true";
+    let is_told = |box_: &Started<'_, Docker>| box_.inspect("State.OOMKilled") == "true";
     // The shim has two events at once and, on a busy machine, may pass on the end before its cause.
     let box_ = (0..5).map(|_| run()).find(is_told).unwrap();
     let since = format!("--since={}", box_.inspect("State.StartedAt"));

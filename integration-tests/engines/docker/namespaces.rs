@@ -18,7 +18,7 @@ fn namespace(pid: i32, kind: &str) -> String {
     std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap().display().to_string()
 }
 
-fn sleeper<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a> {
+fn sleeper<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a, Docker> {
     docker.start_container(flags, &["sleep", "1000"])
 }
 

@@ -15,7 +15,7 @@ tests! { shared:
 }
 
 /// Serves its hostname on port 80.
-fn server<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a> {
+fn server<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a, Docker> {
     let script = "mkdir /www; hostname > /www/index.html; exec httpd -f -h /www";
     docker.start_container(flags, &["sh", "-c", script])
 }
@@ -26,13 +26,13 @@ fn request(host: &str, port: &str) -> String {
 }
 
 /// The last line of what is served there.
-fn fetch(from: &Started<'_>, host: &str, port: &str) -> Option<String> {
+fn fetch(from: &Started<'_, Docker>, host: &str, port: &str) -> Option<String> {
     let out = from.exec(&["sh", "-c", &request(host, port)]);
     (out.status == 0).then(|| out.stdout.lines().last().map(String::from))?
 }
 
 #[track_caller]
-fn serves(from: &Started<'_>, host: &str, port: &str, text: &str) {
+fn serves(from: &Started<'_, Docker>, host: &str, port: &str, text: &str) {
     let mut last = None;
     wait_until(&format!("http://{host}:{port}/"), || {
         last = fetch(from, host, port);
@@ -41,7 +41,7 @@ fn serves(from: &Started<'_>, host: &str, port: &str, text: &str) {
     assert_eq!(last.as_deref(), Some(text));
 }
 
-fn client<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a> {
+fn client<'a>(docker: &'a Docker, flags: &[&str]) -> Started<'a, Docker> {
     docker.start_container(flags, &["sleep", "1000"])
 }
 

@@ -1,6 +1,6 @@
 //! What is done to a container while it runs, and after.
 
-use integration_tests::engine::{Podman, podman::Started};
+use integration_tests::engine::{Podman, Started};
 use integration_tests::{Terminal, cgroup, wait_until};
 
 tests! {
@@ -26,18 +26,18 @@ fn further_processes(podman: &Podman) {
     let running = podman.start_container(&["-e", "OF=container"], &["sh", "-c", SERVICE]);
     let script = "echo $OF,$A; pwd; id -u; id -g; exit 3";
     let flags = ["-e", "A=b", "-w", "/tmp", "-u", "12:34"];
-    let out = running.exec(&flags, &["sh", "-c", script]).exits(3);
+    let out = running.exec_with(&flags, &["sh", "-c", script]).exits(3);
     assert_eq!(out.stdout, "container,b\n/tmp\n12\n34\n");
-    assert_eq!(running.exec(&["-u", "alice"], &["id", "-G"]).ok().stdout, "1001 20\n");
+    assert_eq!(running.exec_with(&["-u", "alice"], &["id", "-G"]).ok().stdout, "1001 20\n");
     let echo = running.exec_cmd(&["-i"], &["cat"]).stdin("through exec\n").run().ok();
     assert_eq!(echo.stdout, "through exec\n");
     let capabilities = |flags: &[&str]| {
-        let out = running.exec(flags, &["grep", "CapEff", "/proc/self/status"]).ok().stdout;
+        let out = running.exec_with(flags, &["grep", "CapEff", "/proc/self/status"]).ok().stdout;
         u64::from_str_radix(out.trim_end().trim_start_matches("CapEff:\t"), 16).unwrap()
     };
     let (usual, all) = (capabilities(&[]), capabilities(&["--privileged"]));
     assert!(usual & !all == 0 && all.count_ones() > 30, "{usual:x} {all:x}");
-    let killed = running.exec(&[], &["sh", "-c", "kill -KILL $$"]);
+    let killed = running.exec(&["sh", "-c", "kill -KILL $$"]);
     killed.exits(137);
     let passed = running
         .exec_cmd(&["--preserve-fds=1"], &["sh", "-c", "cat <&3"])
@@ -49,21 +49,22 @@ fn further_processes(podman: &Podman) {
 
 fn further_processes_that_cannot_be_run(podman: &Podman) {
     let running = podman.start_container(&[], &["sh", "-c", SERVICE]);
-    running.exec(&[], &["no-such-command"]).exits(127);
-    running.exec(&["-w", "/no/such"], &["true"]).exits(127);
-    running.exec(&[], &["/etc"]).exits(126);
-    running.exec(&[], &["/etc/passwd"]).exits(126);
+    running.exec(&["no-such-command"]).exits(127);
+    running.exec_with(&["-w", "/no/such"], &["true"]).exits(127);
+    running.exec(&["/etc"]).exits(126);
+    running.exec(&["/etc/passwd"]).exits(126);
     running.verb("stop", &[]).ok();
-    let stopped = running.exec(&[], &["true"]).exits(255);
+    let stopped = running.exec(&["true"]).exits(255);
     assert!(stopped.stderr.contains("container state improper"), "{stopped:?}");
 }
 
 fn further_processes_in_the_background_and_on_a_terminal(podman: &Podman) {
     let running = podman.start_container(&[], &["sh", "-c", SERVICE]);
-    let session = running.exec(&["-d"], &["sh", "-c", "echo x >/tmp/made; exec sleep 1000"]).ok();
+    let session =
+        running.exec_with(&["-d"], &["sh", "-c", "echo x >/tmp/made; exec sleep 1000"]).ok();
     assert_eq!(session.out().len(), 64, "{session:?}");
     wait_until("the process in the background", || {
-        running.exec(&[], &["cat", "/tmp/made"]).stdout == "x\n"
+        running.exec(&["cat", "/tmp/made"]).stdout == "x\n"
     });
     let mut terminal = Terminal::new();
     let exec = terminal.spawn(running.exec_cmd(&["-it"], &["sh", "-c", "tty; read x; exit $x"]));
@@ -73,7 +74,7 @@ fn further_processes_in_the_background_and_on_a_terminal(podman: &Podman) {
 }
 
 fn stopping_killing_and_starting_again(podman: &Podman) {
-    let state = |c: &Started<'_>| (c.status(), c.inspect("State.ExitCode"));
+    let state = |c: &Started<'_, Podman>| (c.status(), c.inspect("State.ExitCode"));
     let running = podman.start_container(&[], &["sh", "-c", SERVICE]);
     running.verb("stop", &[]).ok();
     assert_eq!(state(&running), ("exited".into(), "5".into()));
@@ -109,10 +110,10 @@ fn pausing(podman: &Podman) {
     running.verb("pause", &[]).ok();
     assert!(cgroup::is_frozen(pid));
     assert_eq!(running.status(), "paused");
-    running.exec(&[], &["true"]).fails();
+    running.exec(&["true"]).fails();
     running.verb("unpause", &[]).ok();
     assert!(!cgroup::is_frozen(pid));
-    running.exec(&[], &["true"]).ok();
+    running.exec(&["true"]).ok();
     running.verb("pause", &[]).ok();
     running.verb("rm", &["-ft0"]).ok();
 }
@@ -137,7 +138,7 @@ fn health(podman: &Podman) {
     let check = || podman.client(&["healthcheck", "run", running.id()]).run();
     check().exits(1);
     assert_eq!(running.inspect("State.Health.Status"), "unhealthy");
-    running.exec(&[], &["touch", "/tmp/well"]).ok();
+    running.exec(&["touch", "/tmp/well"]).ok();
     check().ok();
     assert_eq!(running.inspect("State.Health.Status"), "healthy");
 }
@@ -170,7 +171,7 @@ fn output_is_kept(podman: &Podman) {
 
 fn a_container_becomes_an_image(podman: &Podman) {
     let running = podman.start_container(&[], &["sh", "-c", SERVICE]);
-    running.exec(&[], &["sh", "-c", "echo kept >/file"]).ok();
+    running.exec(&["sh", "-c", "echo kept >/file"]).ok();
     let copied = podman.path("copied");
     podman.client(&["cp", &format!("{}:/file", running.id()), copied.to_str().unwrap()]).run().ok();
     assert_eq!(std::fs::read_to_string(copied).unwrap(), "kept\n");

@@ -24,7 +24,7 @@ fn a_life_in_the_cgroup_of_the_managers_choice(podman: &Podman) {
         false => format!("libpod-{}", running.id()),
     };
     assert!(dir.components().any(|c| c.as_os_str() == name.as_str()), "{}", dir.display());
-    let inside = running.exec(&[], &["sh", "-c", "cat /proc/self/cgroup; exit 3"]).exits(3);
+    let inside = running.exec(&["sh", "-c", "cat /proc/self/cgroup; exit 3"]).exits(3);
     assert!(!inside.stdout.contains(".."), "{inside:?}");
     let stats = running.verb("stats", &["--no-stream", "--format={{.MemLimit}}"]).ok();
     assert_eq!(stats.out(), "67108864");

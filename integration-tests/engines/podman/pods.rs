@@ -27,7 +27,7 @@ fn containers_of_a_pod_share_namespaces(podman: &Podman) {
     let flag = format!("--pod={pod}");
     let one =
         podman.start_container(&[&flag], &["sh", "-c", "echo shared >/dev/shm/x; exec sleep 1000"]);
-    one.exec(&[], &["test", "-e", "/dev/shm/x"]).ok();
+    one.exec(&["test", "-e", "/dev/shm/x"]).ok();
     let script = "cat /dev/shm/x; hostname; cat /proc/1/comm; \
                   for n in net ipc uts pid; do readlink /proc/self/ns/$n; done";
     let out = podman.run(&[&flag], &["sh", "-c", script]).ok().stdout;
@@ -99,7 +99,7 @@ fn a_pod_from_kubernetes(podman: &Podman) {
     assert_eq!(one.logs().stdout, "5\nb\nCapEff:\t0000000000000000\nrefused\n");
     let cgroup = one.cgroup();
     cgroup.is(("memory.limit_in_bytes", "67108864"), ("memory.max", "67108864"));
-    one.exec(&[], &["test", "-e", "/v/of-two"]).ok();
+    one.exec(&["test", "-e", "/v/of-two"]).ok();
     let top = podman.client(&["pod", "top", "played", "args"]).run().ok().stdout;
     assert_eq!(top.matches("sleep 1000").count(), 2, "{top}");
     let yaml = podman.client(&["generate", "kube", "played"]).run().ok().stdout;

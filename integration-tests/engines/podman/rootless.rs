@@ -19,12 +19,16 @@ fn a_life_without_privileges(podman: &Podman) {
     running.wait_for("up");
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
     assert!(status.contains(&format!("Uid:\t{}\t", ordinary_user())), "{status}");
-    let out = running.exec(&["-u", "alice"], &["sh", "-c", "id -u; id -G; touch /x || exit 4"]);
+    let out =
+        running.exec_with(&["-u", "alice"], &["sh", "-c", "id -u; id -G; touch /x || exit 4"]);
     assert_eq!(out.exits(4).stdout, "1000\n1001 20\n");
     running
-        .exec(&["--privileged"], &["grep", "-q", "CapEff:.000001ffffffffff", "/proc/self/status"])
+        .exec_with(
+            &["--privileged"],
+            &["grep", "-q", "CapEff:.000001ffffffffff", "/proc/self/status"],
+        )
         .ok();
-    running.exec(&[], &["no-such-command"]).exits(127);
+    running.exec(&["no-such-command"]).exits(127);
     let top = running.verb("top", &[]).ok();
     assert!(top.stdout.contains("trap"), "{top:?}");
     running.verb("stop", &[]).ok();

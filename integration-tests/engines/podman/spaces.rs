@@ -111,7 +111,7 @@ fn user_namespaces(podman: &Podman) {
     let other = podman.start_container(&maps, &["sleep", "1000"]);
     let status = fs::read_to_string(format!("/proc/{}/status", other.pid())).unwrap();
     assert!(status.contains("Uid:\t100000\t"), "{status}");
-    let out = other.exec(&["-u=7"], &["cat", "/proc/self/uid_map"]).ok().stdout;
+    let out = other.exec_with(&["-u=7"], &["cat", "/proc/self/uid_map"]).ok().stdout;
     assert_eq!(out.split_whitespace().nth(1), Some("100000"));
     let joined = podman
         .run(&[&format!("--userns=container:{}", other.id())], &["readlink", "/proc/self/ns/user"]);

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::{Sandbox, image};
-use crate::cgroup::Cgroup;
+use super::{Client, Sandbox, Started, image};
 use crate::command::{Cmd, Running, patience};
 use crate::leaks::entries;
 use crate::outcome::Outcome;
@@ -134,16 +133,16 @@ impl Docker {
 
     /// `docker run -d`, which must succeed.
     #[track_caller]
-    pub fn start_container(&self, flags: &[&str], words: &[&str]) -> Started<'_> {
+    pub fn start_container(&self, flags: &[&str], words: &[&str]) -> Started<'_, Self> {
         let out = self.with_image("run", &[&["-d"], flags].concat(), words).run().ok();
-        Started { docker: self, id: out.out().to_owned() }
+        Started::known(self, out.out())
     }
 
     /// `docker create`, which must succeed.
     #[track_caller]
-    pub fn create(&self, flags: &[&str], words: &[&str]) -> Started<'_> {
+    pub fn create(&self, flags: &[&str], words: &[&str]) -> Started<'_, Self> {
         let out = self.with_image("create", flags, words).run().ok();
-        Started { docker: self, id: out.out().to_owned() }
+        Started::known(self, out.out())
     }
 
     /// Removes all containers and ends the daemon.
@@ -226,91 +225,10 @@ fn networks() -> bool {
     crate::require::missing("bridge").is_none()
 }
 
-/// A container; removed by force when dropped, with its volumes.
-#[derive(Debug)]
-pub struct Started<'a> {
-    docker: &'a Docker,
-    id: String,
-}
+impl Client for Docker {
+    const REMOVE: [&str; 2] = ["rm", "-fv"];
 
-impl Started<'_> {
-    /// Its full id.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// A verb on it: `docker VERB FLAGS ID`.
-    pub fn verb(&self, verb: &str, flags: &[&str]) -> Outcome {
-        self.docker.client(&[verb]).args(flags).arg(&self.id).run()
-    }
-
-    /// `docker exec`.
-    pub fn exec(&self, words: &[&str]) -> Outcome {
-        self.exec_with(&[], words)
-    }
-
-    /// `docker exec` with flags.
-    pub fn exec_with(&self, flags: &[&str], words: &[&str]) -> Outcome {
-        self.exec_cmd(flags, words).run()
-    }
-
-    /// The same, to be started.
-    pub fn exec_cmd(&self, flags: &[&str], words: &[&str]) -> Cmd {
-        self.docker.client(&["exec"]).args(flags).arg(&self.id).args(words)
-    }
-
-    /// What `docker inspect` has for a template, less the `{{.` and `}}`.
-    #[track_caller]
-    pub fn inspect(&self, field: &str) -> String {
-        let format = format!("--format={{{{.{field}}}}}");
-        self.verb("inspect", &[&format]).ok().out().to_owned()
-    }
-
-    /// `State.Status`.
-    #[track_caller]
-    pub fn status(&self) -> String {
-        self.inspect("State.Status")
-    }
-
-    /// Waits for a status.
-    #[track_caller]
-    pub fn wait_status(&self, status: &str) {
-        wait_until(&format!("status {status}"), || self.status() == status);
-    }
-
-    /// Waits for its end, and returns its exit status.
-    #[track_caller]
-    pub fn wait(&self) -> i32 {
-        self.verb("wait", &[]).ok().out().parse().unwrap()
-    }
-
-    /// Its first process.
-    #[track_caller]
-    pub fn pid(&self) -> i32 {
-        self.inspect("State.Pid").parse().unwrap()
-    }
-
-    /// Its cgroup.
-    #[track_caller]
-    pub fn cgroup(&self) -> Cgroup {
-        Cgroup::of(self.pid())
-    }
-
-    /// What it has printed.
-    #[track_caller]
-    pub fn logs(&self) -> Outcome {
-        self.verb("logs", &[]).ok()
-    }
-
-    /// Waits until it has printed something.
-    #[track_caller]
-    pub fn wait_for(&self, text: &str) {
-        wait_until(&format!("{text:?} in the logs"), || self.logs().stdout.contains(text));
-    }
-}
-
-impl Drop for Started<'_> {
-    fn drop(&mut self) {
-        self.verb("rm", &["-fv"]);
+    fn command(&self, words: &[&str]) -> Cmd {
+        self.client(words)
     }
 }

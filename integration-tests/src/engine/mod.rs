@@ -6,9 +6,11 @@ pub mod image;
 pub mod podman;
 pub mod sandbox;
 mod shared;
+mod started;
 
 pub use containerd::{Containerd, Task};
-pub use docker::{Docker, Started};
+pub use docker::Docker;
 pub use podman::Podman;
 pub use sandbox::Sandbox;
 pub use shared::{Engine, Shared};
+pub use started::{Client, Started};

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Sandbox, image};
-use crate::cgroup::Cgroup;
+use super::{Client, Sandbox, Started, image};
 use crate::command::{Cmd, patience};
 use crate::leaks::{entries, processes};
 use crate::outcome::Outcome;
-use crate::{Runtime, is_root, ordinary_user, wait_until};
+use crate::{Runtime, is_root, ordinary_user};
 
 /// For whom subordinate ids are made up where there are none: see `require!("uidmap")`.
 const SUBIDS: &str = "100000:65536";
@@ -225,25 +224,25 @@ impl Podman {
 
     /// `podman run -d`, which must succeed.
     #[track_caller]
-    pub fn start_container(&self, flags: &[&str], words: &[&str]) -> Started<'_> {
+    pub fn start_container(&self, flags: &[&str], words: &[&str]) -> Started<'_, Self> {
         self.started(&["run", "-d"], flags, words)
     }
 
     /// `podman create`, which must succeed.
     #[track_caller]
-    pub fn create(&self, flags: &[&str], words: &[&str]) -> Started<'_> {
+    pub fn create(&self, flags: &[&str], words: &[&str]) -> Started<'_, Self> {
         self.started(&["create"], flags, words)
     }
 
     #[track_caller]
-    fn started(&self, verb: &[&str], flags: &[&str], words: &[&str]) -> Started<'_> {
+    fn started(&self, verb: &[&str], flags: &[&str], words: &[&str]) -> Started<'_, Self> {
         let out = self.with_image(verb, flags, words).run().ok();
-        Started { podman: self, id: out.out().to_owned() }
+        Started::known(self, out.out())
     }
 
     /// A container by id or name, which is removed like one that was started here.
-    pub fn known(&self, id: &str) -> Started<'_> {
-        Started { podman: self, id: id.to_owned() }
+    pub fn known(&self, id: &str) -> Started<'_, Self> {
+        Started::known(self, id)
     }
 
     /// Its namespaces and directory, if they are its own.
@@ -382,80 +381,10 @@ fn shown(processes: Vec<(i32, String)>) -> Vec<String> {
     processes.iter().map(|(pid, line)| format!("{pid} {line}")).collect()
 }
 
-/// A container; removed by force when dropped, with its volumes.
-#[derive(Debug)]
-pub struct Started<'a> {
-    podman: &'a Podman,
-    id: String,
-}
+impl Client for Podman {
+    const REMOVE: [&str; 2] = ["rm", "-fvt0"];
 
-impl Started<'_> {
-    /// Its full id.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// A verb on it: `podman VERB FLAGS ID`.
-    pub fn verb(&self, verb: &str, flags: &[&str]) -> Outcome {
-        self.podman.client(&[verb]).args(flags).arg(&self.id).run()
-    }
-
-    /// `podman exec`.
-    pub fn exec(&self, flags: &[&str], words: &[&str]) -> Outcome {
-        self.exec_cmd(flags, words).run()
-    }
-
-    /// The same, to be started.
-    pub fn exec_cmd(&self, flags: &[&str], words: &[&str]) -> Cmd {
-        self.podman.client(&["exec"]).args(flags).arg(&self.id).args(words)
-    }
-
-    /// What `podman inspect` has for a template, less the `{{.` and `}}`.
-    #[track_caller]
-    pub fn inspect(&self, field: &str) -> String {
-        let format = format!("--format={{{{.{field}}}}}");
-        self.verb("inspect", &[&format]).ok().out().to_owned()
-    }
-
-    /// `State.Status`.
-    #[track_caller]
-    pub fn status(&self) -> String {
-        self.inspect("State.Status")
-    }
-
-    /// Waits for its end, and returns its exit status.
-    #[track_caller]
-    pub fn wait(&self) -> i32 {
-        self.verb("wait", &[]).ok().out().parse().unwrap()
-    }
-
-    /// Its first process.
-    #[track_caller]
-    pub fn pid(&self) -> i32 {
-        self.inspect("State.Pid").parse().unwrap()
-    }
-
-    /// Its cgroup.
-    #[track_caller]
-    pub fn cgroup(&self) -> Cgroup {
-        Cgroup::of(self.pid())
-    }
-
-    /// What it has printed.
-    #[track_caller]
-    pub fn logs(&self) -> Outcome {
-        self.verb("logs", &[]).ok()
-    }
-
-    /// Waits until it has printed something.
-    #[track_caller]
-    pub fn wait_for(&self, text: &str) {
-        wait_until(&format!("{text:?} in the logs"), || self.logs().stdout.contains(text));
-    }
-}
-
-impl Drop for Started<'_> {
-    fn drop(&mut self) {
-        self.verb("rm", &["-fvt0"]);
+    fn command(&self, words: &[&str]) -> Cmd {
+        self.client(words)
     }
 }
