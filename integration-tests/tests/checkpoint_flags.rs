@@ -1,13 +1,13 @@
 //! checkpoint and restore: what CRIU does not take along unless a flag says so.
 
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 
 use integration_tests::checkpoint::{
     NOWHERE, checkpoint, counted, counter, images, log, pre_dump, restore_cmd, start,
 };
-use integration_tests::{Bundle, require};
+use integration_tests::{Bundle, json, require};
 use nix::fcntl::{Flock, FlockArg};
 
 /// A container that holds something.
@@ -51,11 +51,14 @@ fn connections_go_on() {
 #[test]
 fn sockets_outside_are_connected_to_again() {
     require!("root", "criu");
-    let mut b = holder(&["socket", "/outside/socket"]);
+    let mut b = Bundle::new();
     let dir = b.scratch("outside");
     fs::create_dir(&dir).unwrap();
-    let outside = UnixDatagram::bind(dir.join("socket")).unwrap();
-    b.bind(&dir, "/outside", &["bind"]);
+    let path = dir.join("socket");
+    let outside = UnixDatagram::bind(&path).unwrap();
+    // CRIU finds sockets of its own network namespace alone, and connects to the name that they were bound to.
+    b.without_namespace("network").bind(&dir, dir.to_str().unwrap(), &["bind"]);
+    b.args(&["hold", "socket", path.to_str().unwrap()]);
     needs(&b, "--ext-unix-sk");
     outside.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
     outside.recv(&mut [0; 8]).unwrap();
@@ -99,5 +102,26 @@ fn memory_that_was_written_again_is_not_kept_twice() {
     let restored = restore_cmd(&b, &["--detach"]).through_shell(NOWHERE).run();
     assert_eq!(restored.status, 0, "{}", log(&b, "restore.log"));
     assert_eq!(counted(&b).0, before.0);
+    b.container().finish();
+}
+
+#[test]
+fn a_user_namespace_comes_back_if_its_root_may_search_the_images() {
+    require!("root", "criu");
+    let mut b = counter();
+    let map = json!([{ "containerID": 0, "hostID": 100_000, "size": 65536 }]);
+    b.namespace(json!({ "type": "user" }));
+    b.set("/linux/uidMappings", map.clone()).set("/linux/gidMappings", map);
+    std::os::unix::fs::chown(b.rootfs(), Some(100_000), Some(100_000)).unwrap();
+    start(&b);
+    let before = counted(&b);
+    assert_eq!(checkpoint(&b, &[]).status, 0, "{}", log(&b, "dump.log"));
+    fs::set_permissions(images(&b), fs::Permissions::from_mode(0o711)).unwrap();
+    fs::set_permissions(b.scratch("work"), fs::Permissions::from_mode(0o711)).unwrap();
+    let restored = restore_cmd(&b, &["--detach"]).through_shell(NOWHERE).run();
+    assert_eq!(restored.status, 0, "{}", log(&b, "restore.log"));
+    assert_eq!(counted(&b).0, before.0);
+    let seen = b.container().exec(&["read", "/proc/self/uid_map"]).ok();
+    assert_eq!(seen.stdout.split_whitespace().collect::<Vec<_>>(), ["0", "100000", "65536"]);
     b.container().finish();
 }
