@@ -15,6 +15,7 @@ mod documentation;
 mod events;
 mod exec;
 mod features;
+mod gc;
 mod hardening;
 mod hooks;
 mod ids;
