@@ -162,7 +162,8 @@ fn the_state_is_the_callers_alone() {
     verb(&["create", "--bundle", path.to_str().unwrap(), b.id()]).run().ok();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     let dir = root.join(b.id());
-    assert_eq!((mode(&root), mode(&dir)), (0o700, 0o700));
+    // The sticky bit is the mark by which gc knows it.
+    assert_eq!((mode(&root), mode(&dir)), (0o700, 0o1700));
     for file in fs::read_dir(&dir).unwrap() {
         let path = file.unwrap().path();
         assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());

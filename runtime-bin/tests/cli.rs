@@ -69,6 +69,7 @@ fn help_is_as_reviewed() {
         "events",
         "exec",
         "features",
+        "gc",
         "kill",
         "list",
         "man",

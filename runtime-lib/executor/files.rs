@@ -152,11 +152,11 @@ pub fn target(
     }
     let directory = match wanted {
         kind::LIKE => sys::stat(machine.fd(like)?, c"")?.file_type == S_IFDIR,
-        other => other != kind::FILE,
+        other => !matches!(other, kind::FILE | kind::REAL_FILE),
     };
     let root = machine.fd(root)?;
     let mut walk = Walk::new(root, machine.text(path)?, directory)?;
-    if wanted == kind::REAL_DIRECTORY {
+    if matches!(wanted, kind::REAL_DIRECTORY | kind::REAL_FILE) {
         walk.resolve |= RESOLVE_NO_SYMLINKS;
     }
     let fd = walk.open_or_create()?;

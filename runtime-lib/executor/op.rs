@@ -126,6 +126,8 @@ pub mod kind {
     pub const LIKE: u16 = 3;
     /// Whatever is there already, a final symlink itself; not on a filesystem that the runtime trusts.
     pub const EXISTING: u16 = 4;
+    /// An empty regular file, or what is there, reached without following any symlink (CVE-2026-88264).
+    pub const REAL_FILE: u16 = 5;
 }
 
 /// Numbers of the meeting points between the executor and the runtime.

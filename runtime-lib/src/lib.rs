@@ -112,8 +112,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use id::ContainerId;
 pub use lifecycle::{
     CacheShares, CgroupManager, CgroupsMode, CheckpointOptions, Console, Container, CreateOptions,
-    CriuOptions, ExecOptions, KillTarget, NetworkLock, OomEvent, OomEvents, PageServer, Process,
-    Readiness, RestoreOptions, Runtime, RuntimeOptions, Stdio, SubCgroup, Warn, WindowSize,
+    CriuOptions, ExecOptions, Garbage, GarbageKind, GcOptions, KillTarget, NetworkLock, OomEvent,
+    OomEvents, PageServer, Process, Readiness, RestoreOptions, Runtime, RuntimeOptions, Stdio,
+    SubCgroup, Warn, WindowSize,
 };
 pub use resctrl::{CacheOccupancy, IntelRdt, L3CacheInfo, MemoryBandwidth, MemoryBandwidthInfo};
 pub use signal::Signal;

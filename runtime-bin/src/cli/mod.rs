@@ -14,6 +14,7 @@ pub mod events;
 pub mod exec;
 pub mod features;
 pub mod format;
+pub mod gc;
 pub mod global;
 pub mod kill;
 pub mod list;
@@ -132,6 +133,7 @@ pub enum Verb {
     Events(events::Events),
     Exec(exec::Exec),
     Features(features::Features),
+    Gc(gc::Gc),
     Kill(kill::Kill),
     List(list::List),
     Man(man::Man),
@@ -239,6 +241,7 @@ fn described(name: &str) -> Option<Described> {
         "events" => describe(name, Verb::Events),
         "exec" => describe(name, Verb::Exec),
         "features" => describe(name, Verb::Features),
+        "gc" => describe(name, Verb::Gc),
         "kill" => describe(name, Verb::Kill),
         "list" => describe(name, Verb::List),
         "man" => describe(name, Verb::Man),

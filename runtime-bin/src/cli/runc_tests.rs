@@ -9,11 +9,12 @@ use super::*;
 const LIST: &str = include_str!("../../tests/golden/runc-flags.txt");
 
 /// What teu has and runc has not, and why.
-const ADDED: [(&str, &str); 10] = [
+const ADDED: [(&str, &str); 11] = [
     ("checkpoint --network-lock", "a flag of crun"),
     ("restore --network-lock", "a flag of crun"),
     ("restore --tcp-close", "a flag of crun, which podman gives"),
     ("completion", "runc has one script, for bash, in its sources"),
+    ("gc", "finds what killed runs have left"),
     ("man", "runc has its pages in its sources"),
     ("plan", "shows what create would do"),
     ("seccomp", "explains profiles"),

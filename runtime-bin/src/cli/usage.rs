@@ -35,7 +35,7 @@ enum Count {
 /// `teu: "create" requires exactly 1 argument(s)`: runc's words, which its callers know.
 fn wrong_count(verb: &str, count: Count) -> String {
     let rule = match (verb, count) {
-        ("features" | "list" | "spec", _) => "exactly 0",
+        ("features" | "gc" | "list" | "spec", _) => "exactly 0",
         ("exec" | "kill" | "ps", Count::TooFew) => "a minimum of 1",
         ("kill", Count::TooMany) => "a maximum of 2",
         ("plan", _) => "a maximum of 1",

@@ -8,6 +8,7 @@ mod events;
 mod exec;
 mod features;
 mod foreground;
+mod gc;
 mod kill;
 mod list;
 mod man;
@@ -58,6 +59,7 @@ pub fn run(verb: Verb, context: &Context<'_>) -> Result<u8, Failure> {
         Verb::Delete(args) => delete::run(&args, context).map(|()| 0),
         Verb::Events(args) => events::run(&args, context).map(|()| 0),
         Verb::Features(_) => features::run().map(|()| 0),
+        Verb::Gc(args) => gc::run(&args, context).map(|()| 0),
         Verb::Kill(args) => kill::run(&args, context).map(|()| 0),
         Verb::List(args) => list::run(&args, context).map(|()| 0),
         Verb::Man(args) => man::run(&args).map(|()| 0),

@@ -60,7 +60,7 @@ impl Cgroup {
         match cgroup.make_all(v1, unified) {
             Ok(()) => Ok(cgroup),
             Err(e) => {
-                cgroup.undo();
+                let _ = cgroup.undo();
                 Err(e)
             }
         }
@@ -96,7 +96,7 @@ impl Cgroup {
         match self.make(place) {
             Ok(()) => Ok(true),
             Err(e) if is_denied(&e) && self.can_do_without(place) => {
-                remove_made(self.made.split_off(before));
+                let _ = remove_made(self.made.split_off(before));
                 Ok(false)
             }
             Err(e) => Err(e),
@@ -154,13 +154,16 @@ impl Cgroup {
 
     /// Removes what [`Cgroup::create`] made, with the sub-cgroups a container made in it; not what
     /// was there before, nor parents that others use by now.
-    pub(crate) fn undo(&mut self) {
+    ///
+    /// # Errors
+    /// If something of it is still in use.
+    pub(crate) fn undo(&mut self) -> Result<()> {
         if self.unit_started
             && let Some(unit) = &self.paths.unit
         {
             systemd::try_stop(unit);
         }
-        remove_made(std::mem::take(&mut self.made));
+        remove_made(std::mem::take(&mut self.made))
     }
 
     /// The `tasks` file of every v1 hierarchy.

@@ -28,7 +28,7 @@ fn undo_takes_back_what_was_made_and_nothing_else() {
     let mut cgroup = Cgroup::create(v1(vec![memory.clone(), pids.clone()])).unwrap();
     assert!(memory.dir.is_dir() && pids.dir.is_dir());
     fs::create_dir(memory.dir.join("made-by-the-container")).unwrap();
-    cgroup.undo();
+    cgroup.undo().unwrap();
     assert!(memory.mount.join("a").is_dir());
     assert!(!memory.mount.join("a/b").exists() && !pids.dir.exists());
 }
@@ -51,7 +51,7 @@ fn parents_that_others_use_survive_undo() {
     let memory = place(root.path(), &["memory"], "pod/one");
     let mut cgroup = Cgroup::create(v1(vec![memory.clone()])).unwrap();
     fs::create_dir(memory.mount.join("pod/two")).unwrap();
-    cgroup.undo();
+    cgroup.undo().unwrap();
     assert!(!memory.dir.exists() && memory.mount.join("pod/two").exists());
 }
 
@@ -189,7 +189,7 @@ impl Drop for Real {
     fn drop(&mut self) {
         let _ = self.0.kill_all(Signal::KILL);
         let _ = self.0.remove();
-        self.0.undo();
+        let _ = self.0.undo();
     }
 }
 

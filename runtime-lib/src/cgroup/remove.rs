@@ -24,13 +24,14 @@ pub(super) struct Made {
 }
 
 /// Removes what `create` made, with all below the container's own directories. Parents go only if
-/// nobody else uses them by now.
-pub(super) fn remove_made(made: Vec<Made>) {
+/// nobody else uses them by now, which is no error.
+pub(super) fn remove_made(made: Vec<Made>) -> Result<()> {
     let leaves = made.iter().filter(|made| made.leaf).map(|made| made.dir.as_path());
-    drop(remove_dirs(leaves.collect()));
+    let removed = remove_dirs(leaves.collect());
     for parent in made.iter().rev().filter(|made| !made.leaf) {
         drop(std::fs::remove_dir(&parent.dir));
     }
+    removed
 }
 
 /// Removes one cgroup unless it is in use; what is gone already is no error.

@@ -33,7 +33,8 @@ pub(super) fn input(plan: &mut Builder, process: Option<&Process>) -> Option<Slo
 }
 
 /// For a new container: the terminal is /dev/console as well. Done by descriptor before the root is
-/// switched; no path that the image could have prepared leads to the terminal (CVE-2025-52565).
+/// switched; no path that the image could have prepared leads to the terminal (CVE-2025-52565), nor the
+/// terminal elsewhere (CVE-2026-88264).
 pub(super) fn set_up(c: &mut Compiler<'_>, pinned: &mut Pinned) {
     let process = c.request.spec.process().as_ref();
     let (Some(process), Some(socket)) = (process, pinned.console.take()) else { return };
@@ -49,7 +50,7 @@ pub(super) fn set_up(c: &mut Compiler<'_>, pinned: &mut Pinned) {
     c.plan.push(Op::OpenTree { dir: peer, out: mount, path: none, flags });
     let target = c.plan.slot();
     let (root, like) = (c.root, Slot::NONE);
-    c.plan.push(Op::Target { root, out: target, like, kind: kind::FILE, path: console });
+    c.plan.push(Op::Target { root, out: target, like, kind: kind::REAL_FILE, path: console });
     c.plan.push(Op::MoveMount { mount, target });
     c.plan.done(target);
     c.plan.done(mount);

@@ -22,7 +22,7 @@ use crate::prepare::{Prepare, check_preserved, prepare};
 use crate::resctrl::{self, Group};
 use crate::signal::Signal;
 use crate::spec::{Bundle, KEEP_GROUPS, keeps_groups, load};
-use crate::state::{Entry, Lock, ProcStat, Record, StoredFilter, now};
+use crate::state::{Entry, Lock, Origin, ProcStat, Record, StoredFilter, now};
 use crate::timings::Timer;
 use crate::validate::{HostLimits, validate};
 
@@ -128,6 +128,7 @@ impl Draft {
             id: id.to_string(),
             pid: 0,
             start_time: 0,
+            origin: Origin::default(),
             bundle: self.bundle.dir.clone(),
             rootfs: self.bundle.rootfs.clone(),
             created: now(),
@@ -225,6 +226,7 @@ impl Site {
     /// for what is left.
     pub fn write(&self, draft: &Draft, record: &mut Record) -> Result<()> {
         let entry = self.entry()?;
+        record.origin = Origin::here(entry.dir());
         entry.write_config(&draft.bundle.raw)?;
         if let Some(Compiled { filter, .. }) = &draft.filter {
             let program = filter.to_bytes();
@@ -307,18 +309,21 @@ impl Site {
         Ok(process.with_notify(notify).with_timings(timer.finish(&plan)))
     }
 
-    /// Takes everything back. Errors of it cannot be told: the first error is the one that counts,
-    /// and `delete --force` finds the rest.
+    /// Takes everything back. Errors of it only warn: the first error is the one that counts. The state
+    /// goes last, and stays if a cgroup does: `delete --force` and `gc` find it by that.
     pub fn undo(&mut self, runtime: &Runtime) {
+        let mut cleaned = Ok(());
         if let Some(cgroup) = &mut self.cgroup {
             if cgroup.is_ours() {
                 let _ = cgroup.kill_all(Signal::KILL);
             }
-            cgroup.undo();
+            cleaned = cgroup.undo();
         }
-        let mut cleaned = self.resctrl.as_ref().map_or(Ok(()), Group::undo);
-        if let Some(entry) = self.entry.take() {
-            cleaned = entry.remove().and(cleaned);
+        cleaned = self.resctrl.as_ref().map_or(Ok(()), Group::undo).and(cleaned);
+        if let Some(entry) = self.entry.take()
+            && cleaned.is_ok()
+        {
+            cleaned = entry.remove();
         }
         if let Err(e) = cleaned {
             runtime.warn(&format!("cleaning up: {e}"));

@@ -52,6 +52,11 @@ pub(super) fn delete(container: &Container, force: bool) -> Result<()> {
 pub(super) fn remove(container: &Container, entry: Entry, record: &Record) -> Result<()> {
     end(container, record)?;
     record.resctrl.as_ref().map_or(Ok(()), Group::remove)?;
+    forget(container, entry, record)
+}
+
+/// Removes its state, and runs the hooks for that. The caller holds the lock; nothing else is left of it.
+pub(super) fn forget(container: &Container, entry: Entry, record: &Record) -> Result<()> {
     let spec = if record.poststop { frozen_config(&entry, &record.rootfs).ok() } else { None };
     entry.remove()?;
     if let Some(spec) = spec {
@@ -113,7 +118,7 @@ fn end(container: &Container, record: &Record) -> Result<()> {
 
 /// A unit without processes ends by itself, only later: a systemd that does not answer keeps no
 /// container from being deleted.
-fn stop_unit(container: &Container, cgroup: &Cgroup) {
+pub(super) fn stop_unit(container: &Container, cgroup: &Cgroup) {
     if let Err(e) = cgroup.stop_unit() {
         container.runtime.warn(&format!("cleaning up: {e}"));
     }

@@ -7,6 +7,7 @@ mod delete;
 mod events;
 mod exec;
 mod files;
+mod gc;
 mod hooks;
 mod host_namespaces;
 mod kill;
@@ -30,6 +31,7 @@ pub use checkpoint::{
     CgroupsMode, CheckpointOptions, CriuOptions, NetworkLock, PageServer, RestoreOptions,
 };
 pub use events::{OomEvent, OomEvents};
+pub use gc::{Garbage, GarbageKind, GcOptions};
 pub use notify::Readiness;
 pub use options::{
     CacheShares, CgroupManager, Console, CreateOptions, ExecOptions, KillTarget, RuntimeOptions,
@@ -154,6 +156,16 @@ impl Runtime {
             }
         }
         Ok(states)
+    }
+
+    /// What killed runs, reboots and engines that are gone have left under the root, and in the cache
+    /// beside it. Nothing is changed: [`Garbage::remove`] does that. Running, created and paused containers
+    /// are never garbage, nor is what cannot be proved to be teu's, of this user, and without a process.
+    ///
+    /// # Errors
+    /// If the root cannot be read. What is strange about one container goes to [`RuntimeOptions::warn`].
+    pub fn garbage(&self, options: &GcOptions) -> Result<Vec<Garbage>> {
+        gc::garbage(self, options)
     }
 
     fn store(&self) -> Store {

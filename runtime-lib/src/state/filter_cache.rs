@@ -11,12 +11,14 @@
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
+use super::leftover::since;
 use crate::fdio;
 
 /// Hosts have few profiles, and engines one that nearly every container gets.
@@ -27,6 +29,20 @@ const LARGEST: usize = 256 << 10;
 const MAGIC: u32 = 0x7465_7546;
 /// Magic, checksum of what follows, flags, length of the key.
 const HEAD: usize = 16;
+/// No writer takes that long.
+const WRITING: Duration = Duration::from_secs(60);
+/// Of an entry that nobody has read or written in the meantime.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A file of the cache that no start will use again.
+#[derive(Debug, Clone)]
+pub(crate) struct StaleFilter {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) why: &'static str,
+    /// Since it was last read or written.
+    pub(crate) age: Duration,
+}
 
 /// The cache of one state root.
 #[derive(Debug, Clone)]
@@ -75,6 +91,52 @@ impl FilterCache {
         }
     }
 
+    /// What killed writers and other versions left, and what has not been used for a month. Only names
+    /// and files of the cache's own are looked at.
+    pub(crate) fn stale(&self) -> Vec<StaleFilter> {
+        let Some(dir) = self.open() else { return Vec::new() };
+        let names = (0..PLACES).map(|n| format!("{n:02}"));
+        let names = names.flat_map(|name| [format!("{name}.tmp"), name]);
+        names.filter_map(|name| self.judge(&dir, name)).collect()
+    }
+
+    fn judge(&self, dir: &OwnedFd, name: String) -> Option<StaleFilter> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        // To be looked at is not to be used.
+        let flags = flags | OFlag::O_NOATIME;
+        let file = openat(dir, name.as_str(), flags, Mode::empty()).ok()?;
+        let stat = fstat(&file).ok()?;
+        let age = since(stat.st_mtime.max(stat.st_atime));
+        if !is_ours(&stat, SFlag::S_IFREG, 0) || age < WRITING {
+            return None;
+        }
+        let why = if name.ends_with(".tmp") {
+            "its writer was killed"
+        } else if usize::try_from(stat.st_size).ok()? > LARGEST
+            || !is_whole(&fdio::read_to_end(file.as_fd()).ok()?)
+        {
+            "damaged, or of another version"
+        } else if age >= UNUSED {
+            "unused for 30 days"
+        } else {
+            return None;
+        };
+        Some(StaleFilter { path: self.dir.join(&name), name, why, age })
+    }
+
+    /// Removes such a file, unless it was written anew; whether it was there.
+    pub(crate) fn remove(&self, filter: &StaleFilter) -> Result<bool, Errno> {
+        let Some(dir) = self.open() else { return Ok(false) };
+        if self.judge(&dir, filter.name.clone()).is_none() {
+            return Ok(false);
+        }
+        match unlinkat(&dir, filter.name.as_str(), UnlinkatFlags::NoRemoveDir) {
+            Ok(()) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
     fn make(&self) -> Option<OwnedFd> {
         mkdirat(nix::fcntl::AT_FDCWD, &self.dir, Mode::S_IRWXU).ok()?;
         self.open()
@@ -111,12 +173,18 @@ fn encode(key: &[u8], program: &[u8], flags: u32) -> Option<Vec<u8>> {
 }
 
 fn decode(entry: &[u8], key: &[u8]) -> Option<(Vec<u8>, u32)> {
-    let word = |i: usize| Some(u32::from_ne_bytes(entry.get(i * 4..i * 4 + 4)?.try_into().ok()?));
     let program = entry.get(HEAD..)?.strip_prefix(key)?;
-    let known = word(0)? == MAGIC
-        && usize::try_from(word(3)?) == Ok(key.len())
-        && word(1)? == crc32fast::hash(entry.get(8..)?);
-    known.then(|| (program.to_vec(), word(2).unwrap_or_default()))
+    let known = is_whole(entry) && usize::try_from(word(entry, 3)?) == Ok(key.len());
+    known.then(|| (program.to_vec(), word(entry, 2).unwrap_or_default()))
+}
+
+fn is_whole(entry: &[u8]) -> bool {
+    let checksum = entry.get(8..).map(crc32fast::hash);
+    word(entry, 0) == Some(MAGIC) && checksum.is_some() && word(entry, 1) == checksum
+}
+
+fn word(entry: &[u8], i: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(entry.get(i * 4..i * 4 + 4)?.try_into().ok()?))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What is known of a container, on disk and to callers.
 
 mod filter_cache;
+mod leftover;
+mod origin;
 mod procstat;
 mod record;
 mod status;
@@ -11,7 +13,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use filter_cache::FilterCache;
+pub(crate) use filter_cache::{FilterCache, StaleFilter};
+pub(crate) use origin::Origin;
 pub(crate) use procstat::ProcStat;
 pub(crate) use record::{Record, StoredFilter, now};
 pub(crate) use status::{INIT_COMM, find_init, status};

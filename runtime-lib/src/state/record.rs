@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
-use super::{State, Status};
+use super::{Origin, State, Status};
 use crate::cgroup::Paths;
 use crate::error::{Error, Result};
 use crate::resctrl::Group;
@@ -25,6 +25,9 @@ pub(crate) struct Record {
     pub(crate) pid: i32,
     /// The init's start time, to tell it from a later process with the same pid.
     pub(crate) start_time: u64,
+    /// Where and when that pid counts.
+    #[serde(default)]
+    pub(crate) origin: Origin,
     /// The bundle directory.
     pub(crate) bundle: PathBuf,
     /// The root filesystem, absolute.
@@ -153,6 +156,7 @@ pub(super) fn sample(id: &str) -> Record {
         id: id.into(),
         pid: 0,
         start_time: 0,
+        origin: Origin::default(),
         bundle: "/b".into(),
         rootfs: "/b/rootfs".into(),
         created: now(),

@@ -33,6 +33,10 @@ pub(crate) fn status(
 
 /// The container's init, if it has not ended and its pid has not gone to another process.
 pub(crate) fn find_init(record: &Record) -> Result<Option<ProcStat>> {
+    // Start times count from the boot: after another one pid and start time may well be somebody's.
+    if record.origin.is_earlier_boot() {
+        return Ok(None);
+    }
     let stat = ProcStat::read(record.pid)?;
     let same = stat.filter(|stat| stat.start_time == record.start_time && stat.is_alive());
     Ok(same.filter(|stat| !(stat.exiting && has_left(record.pid))))

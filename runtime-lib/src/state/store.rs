@@ -24,14 +24,15 @@ use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::filter_cache::FilterCache;
+use super::leftover::MARK;
 use super::record::{Record, StoredFilter};
 use crate::error::{Error, Result};
 use crate::fdio;
 use crate::id::ContainerId;
 
-const RECORD: &str = "state.json";
-const CONFIG: &str = "config.json";
-const FILTER: &str = "seccomp.bpf";
+pub(super) const RECORD: &str = "state.json";
+pub(super) const CONFIG: &str = "config.json";
+pub(super) const FILTER: &str = "seccomp.bpf";
 /// Present while the container waits for `start`.
 pub(crate) const START_FIFO: &str = "exec.fifo";
 
@@ -41,7 +42,7 @@ pub(crate) const NOTIFY_DIR: &str = "notify";
 pub(crate) const NOTIFY_SOCKET: &str = "notify.sock";
 
 /// Where CRIU, in a mount namespace of its own, finds the container's root filesystem.
-const CRIU_ROOT: &str = "criu-root";
+pub(super) const CRIU_ROOT: &str = "criu-root";
 
 /// How long a verb waits for another one on the same container.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -109,7 +110,7 @@ impl Store {
             other => other,
         };
         let root = root.map_err(|e| Error::system("open", self.root.display(), e))?;
-        match mkdirat(&root, id.as_str(), Mode::S_IRWXU) {
+        match mkdirat(&root, id.as_str(), Mode::S_IRWXU | MARK) {
             Ok(()) => {}
             Err(Errno::EEXIST) => return Err(Error::AlreadyExists),
             Err(e) => return Err(Error::system("mkdir", self.root.join(id.as_str()).display(), e)),
@@ -207,6 +208,16 @@ impl Entry {
             Ok(_) => Ok(false),
             Err((_, Errno::EWOULDBLOCK)) => Ok(true),
             Err((_, e)) => Err(self.failed("flock", e)),
+        }
+    }
+
+    /// Waits for nobody: `None` if someone holds the lock, or the directory is gone.
+    pub(crate) fn lock_if_free(&self) -> Result<Option<Lock>> {
+        match self.lock_within(Duration::ZERO) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(Error::NotFound) => Ok(None),
+            Err(e) if e.errno() == Some(Errno::EWOULDBLOCK) => Ok(None),
+            Err(e) => Err(e),
         }
     }
 
