@@ -105,7 +105,8 @@ impl Kernel {
     fn descriptors(&mut self, nr: usize, a: Args) {
         const FROM_TO: [usize; 1] = [nr::SENDFILE];
         let fds: &[usize] = match nr {
-            nr::READ | nr::WRITE | nr::CLOSE | nr::IOCTL | nr::SENDMSG | nr::FCHDIR => &a[..1],
+            nr::READ | nr::WRITE | nr::CLOSE | nr::IOCTL | nr::FCHDIR => &a[..1],
+            nr::SENDMSG | nr::RECVMSG => &a[..1],
             nr::FCHMOD | nr::FCHOWN | nr::FSTATFS | nr::FSETXATTR | nr::FGETXATTR => &a[..1],
             nr::FLISTXATTR | nr::GETDENTS64 | nr::OPENAT | nr::MKDIRAT | nr::MKNODAT => &a[..1],
             nr::FCHOWNAT | nr::UNLINKAT | nr::READLINKAT | nr::FCHMODAT | nr::STATX => &a[..1],
@@ -173,7 +174,7 @@ impl Kernel {
                 nr::SENDMSG => {
                     let message = words(a[1], 7);
                     let vector = words(message[2], 2 * message[3]);
-                    touch(bytes(vector[0], vector[1]));
+                    self.written(a[0] as i32, bytes(vector[0], vector[1]));
                     touch(bytes(message[4], message[5]));
                 }
                 nr::EXECVE => {
@@ -228,6 +229,15 @@ impl Kernel {
                 nr::SENDFILE => (a[3] as isize).max(0) / (1 + isize::from(self.byte() & 1)),
                 nr::WRITE => a[2] as isize,
                 nr::SENDMSG => 1,
+                nr::RECVMSG => {
+                    let message = words(a[1], 7);
+                    if self.byte() & 1 == 1 {
+                        let rights = [20, 1 | 1 << 32, self.new_fd() as u64].map(u64::to_ne_bytes);
+                        room(message[4], message[5]).copy_from_slice(rights.as_flattened());
+                    }
+                    let vector = words(message[2], 2);
+                    self.fill(vector[0], vector[1])
+                }
                 nr::IOCTL => match a[1] {
                     0x5441 => self.new_fd(),
                     0x5401 => (self.fill(a[2], 36), 0).1,

@@ -441,6 +441,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "cannot bind a nosuid mount for an ordinary user (runc 1.1), or drops the wish for suid (crun)",
     ),
     differ(
+        "host-mounts",
+        &[Runc, Crun],
+        "makes mounts on the host without a mount namespace, and leaves them there; starts nothing without a procfs (runc)",
+    ),
+    differ(
         "locked-flags-root",
         &[Runc, Crun],
         "clears flags of the host's mounts for a container with a user namespace (crun), or cannot bind a mount that has them and drops the wish for less (runc 1.1)",

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::host::HostFacts;
 use crate::plan::op::{OnError, Op, Slot, Step, signal};
 use crate::plan::record::Record as Packet;
-use crate::plan::{Builder, HookKind, Plan, RuntimeStep, Source};
+use crate::plan::{Builder, HookKind, MountSource, Plan, RuntimeStep, Source};
 use crate::seccomp::{Arch, Filter};
 use crate::spec::{bit_mask, parse, sysctl_path};
 use crate::state::{ProcStat, Record, StoredFilter};
@@ -175,6 +175,7 @@ pub fn checked_plan(steps: &[u8]) -> Option<(Vec<u8>, Vec<i32>)> {
     builder.bytes(b"/a/../b\0proc\0\0=\0/dev/null\0");
     (0..16).for_each(|word| _ = builder.words([word]));
     (0..7).for_each(|_| _ = builder.input(Source::Pidfd));
+    builder.source(MountSource { path: "/a".into(), nofollow: false });
     for step in steps.chunks_exact(Step::SIZE).filter_map(Step::decode) {
         let Step { op, on_error } = step;
         // Nobody writes such plans.

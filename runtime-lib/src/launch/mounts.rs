@@ -39,9 +39,11 @@ pub(super) fn send_source(
     let rights = [ControlMessage::ScmRights(&descriptors)];
     let rights = if descriptors.is_empty() { &[] } else { rights.as_slice() };
     let (control, parts) = (control.as_raw_fd(), [IoSlice::new(&number)]);
-    sendmsg::<()>(control, &parts, rights, MsgFlags::MSG_NOSIGNAL, None)
-        .map_err(|e| Error::system("sendmsg to", "control socket", e))?;
-    Ok(())
+    match sendmsg::<()>(control, &parts, rights, MsgFlags::MSG_NOSIGNAL, None) {
+        // It is gone: what is received next tells why.
+        Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
+        Err(e) => Err(Error::system("sendmsg to", "control socket", e)),
+    }
 }
 
 /// The root is that of the container's mount namespace, before the switch: links mean there what they
