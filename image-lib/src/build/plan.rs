@@ -117,12 +117,9 @@ impl<'a> Builder<'a> {
             self.host.say(format_args!("[Warning] --build-arg {name}: nothing declares it"))?;
         }
         let state = self.done[target].take().ok_or_else(|| Error::Argument("no stage".into()))?;
-        match &state.base {
+        match state.base {
             // Nothing was done to it.
-            Some(base) => {
-                let image = self.store.read_image(base)?;
-                Ok(Committed { descriptor: base.clone(), id: image.id().clone() })
-            }
+            Some(base) => Ok(Committed { descriptor: base.descriptor, id: base.id }),
             None => self.store.put_image(&state.config, state.layers),
         }
     }

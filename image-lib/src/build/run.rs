@@ -23,7 +23,11 @@ const HOSTNAME: &str = "build";
 const SCRIPTS: &str = "/dev/pipes";
 
 /// A container that goes when dropped, whatever happened.
-pub struct Scratch<'a>(Option<Container<'a>>);
+pub struct Scratch<'a> {
+    /// Open files keep it mounted: this one goes first.
+    rootfs: Option<Dir>,
+    container: Option<Container<'a>>,
+}
 
 impl<'a> Scratch<'a> {
     /// Makes one of an image that is in memory only.
@@ -32,16 +36,19 @@ impl<'a> Scratch<'a> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |passed| passed.as_nanos());
         let name = format!("build-{}-{number}-{now:x}", std::process::id());
-        builder.store.container_of(&state.image()?, &name, points).map(|made| Self(Some(made)))
+        let container = builder.store.container_of(&state.image()?, &name, points)?;
+        let mut scratch = Self { rootfs: None, container: Some(container) };
+        scratch.rootfs = Some(Dir::open(&scratch.container()?.record().rootfs)?);
+        Ok(scratch)
     }
 
     pub fn container(&self) -> Result<&Container<'a>> {
-        self.0.as_ref().ok_or_else(|| Error::Argument("no container".into()))
+        self.container.as_ref().ok_or_else(gone)
     }
 
     /// Its root file system.
-    pub fn rootfs(&self) -> Result<Dir> {
-        Dir::open(&self.container()?.record().rootfs)
+    pub fn rootfs(&self) -> Result<&Dir> {
+        self.rootfs.as_ref().ok_or_else(gone)
     }
 
     /// What was written in it.
@@ -54,13 +61,19 @@ impl<'a> Scratch<'a> {
 
     /// Removes it, and tells if that is not possible.
     pub fn remove(mut self) -> Result<()> {
-        self.0.take().map_or(Ok(()), Container::remove)
+        self.rootfs.take();
+        self.container.take().map_or(Ok(()), Container::remove)
     }
+}
+
+fn gone() -> Error {
+    Error::Argument("the container is gone".into())
 }
 
 impl Drop for Scratch<'_> {
     fn drop(&mut self) {
-        if let Some(container) = self.0.take() {
+        self.rootfs.take();
+        if let Some(container) = self.container.take() {
             let _ = container.remove();
         }
     }
@@ -151,7 +164,7 @@ impl Stage {
             let rootfs = scratch.rootfs()?;
             let squash = builder.store.unpack_options().squash;
             let manner = Manner { owner: Some((0, 0)), mode: None, attributes: false, squash };
-            Copier { rootfs: &rootfs, manner, cancelled: &|| false }.directory(&path)?;
+            Copier { rootfs, manner, cancelled: &|| false }.directory(&path)?;
             let changed = !scratch.container()?.diff()?.is_empty();
             let layer = if changed { Some(scratch.layer(builder)?) } else { None };
             scratch.remove()?;

@@ -18,11 +18,18 @@ pub struct State {
     pub config: Value,
     pub layers: Vec<Descriptor>,
     /// The image it is, as long as nothing has been done.
-    pub base: Option<Descriptor>,
+    pub base: Option<Base>,
     /// `SHELL` of the Dockerfile and of the base.
     pub shell: Option<Vec<String>>,
     /// `CMD` was given in this stage: `ENTRYPOINT` leaves it.
     pub has_command: bool,
+}
+
+/// An image of the store.
+#[derive(Debug, Clone)]
+pub struct Base {
+    pub descriptor: Descriptor,
+    pub id: Digest,
 }
 
 impl State {
@@ -51,7 +58,7 @@ impl State {
         Ok(Self {
             config,
             layers: image.manifest.layers().clone(),
-            base: Some(image.descriptor.clone()),
+            base: Some(Base { descriptor: image.descriptor.clone(), id: image.id().clone() }),
             shell,
             has_command: false,
         })
@@ -118,7 +125,7 @@ impl State {
     /// None that happen.
     pub fn id(&self) -> Result<Digest> {
         match &self.base {
-            Some(base) => Ok(base.digest().clone()),
+            Some(base) => Ok(base.id.clone()),
             None => digest::of_bytes(&self.bytes()?),
         }
     }

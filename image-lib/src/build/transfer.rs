@@ -51,7 +51,7 @@ impl Stage {
         };
         let rootfs = scratch.as_ref().map(Scratch::rootfs).transpose()?;
         let nothing = Ignore::default();
-        let files = match &rootfs {
+        let files = match rootfs {
             Some(root) => Some(Files { root, ignore: &nothing, called: "the image" }),
             None if transfer.sources.is_empty() => None,
             None => Some(builder.context.files()?),
@@ -160,12 +160,12 @@ impl Transfer {
     ) -> Result<MadeLayer> {
         let scratch = Scratch::new(builder, &stage.state, MountPoints::Left)?;
         let rootfs = scratch.rootfs()?;
-        let given = self.owner.as_ref().map(|owner| owner_of(&rootfs, owner)).transpose()?;
+        let given = self.owner.as_ref().map(|owner| owner_of(rootfs, owner)).transpose()?;
         let owner = given.or((!self.keep).then_some((0, 0)));
         let squash = builder.store.unpack_options().squash;
         let manner = Manner { owner, mode: self.mode, attributes: self.keep, squash };
         let cancelled = || builder.host.cancelled();
-        let copier = |manner| Copier { rootfs: &rootfs, manner, cancelled: &cancelled };
+        let copier = |manner| Copier { rootfs, manner, cancelled: &cancelled };
         for (files, found) in files.iter().flat_map(|files| found.iter().map(move |f| (files, f))) {
             let archive = if self.add { archive(files, found)? } else { None };
             let Some(archive) = archive else {
