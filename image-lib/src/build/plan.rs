@@ -267,7 +267,7 @@ fn split_platform(platform: &str) -> Result<(String, String)> {
 /// Says where in the file.
 fn at(options: &Options, instruction: &Instruction, error: Error) -> Error {
     const SHOWN: usize = 120;
-    if matches!(error, Error::Interrupted | Error::Dockerfile { .. }) {
+    if matches!(error, Error::Interrupted) {
         return error;
     }
     let mut text: String = instruction.text.chars().take(SHOWN).collect();

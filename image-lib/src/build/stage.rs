@@ -44,15 +44,17 @@ impl Stage {
         let plural = if triggers.len() == 1 { "" } else { "s" };
         builder.host.say(format_args!("# Executing {} build trigger{plural}", triggers.len()))?;
         for text in triggers {
-            let wrong = |e: &dyn std::fmt::Display| {
-                let shown = text.lines().next().unwrap_or_default();
-                Error::Argument(format!("trigger {shown:?}: {e}"))
+            let shown = text.lines().next().unwrap_or_default();
+            let wrong = |error: Error| match error {
+                Error::Interrupted => error,
+                error => Error::Dockerfile {
+                    place: format!("trigger {shown:?}"),
+                    error: Box::new(error),
+                },
             };
-            let instruction = parse::trigger(&text).map_err(|e| wrong(&e))?;
-            self.step(builder, &instruction).map_err(|e| match e {
-                Error::Interrupted => e,
-                e => wrong(&e),
-            })?;
+            let parsed = parse::trigger(&text).map_err(Error::Argument);
+            let instruction = parsed.map_err(wrong)?;
+            self.step(builder, &instruction).map_err(wrong)?;
         }
         Ok(())
     }
