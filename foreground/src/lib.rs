@@ -9,7 +9,7 @@ use std::fmt;
 use nix::errno::Errno;
 
 pub use console::Console;
-pub use signal::{Forwarder, Target, adopt_orphans};
+pub use signal::{Forwarder, Target, adopt_orphans, ends};
 
 /// Why the foreground cannot be kept.
 #[derive(Debug, thiserror::Error)]

@@ -59,6 +59,25 @@ impl Forwarder {
             .map_err(Error::system("signalfd"))
     }
 
+    /// Lets signals do what they do by default, as long as something takes that ends with the program.
+    pub fn released<T>(what: impl FnOnce() -> T) -> Result<T, Error> {
+        let mask = SigSet::all();
+        mask.thread_unblock().map_err(Error::system("unblock signals"))?;
+        let done = what();
+        mask.thread_block().map_err(Error::system("block signals"))?;
+        Ok(done)
+    }
+
+    /// Takes the signals that wait while there is no process to pass them on to: whether one of them
+    /// says that the program shall go.
+    pub fn told_to_end(&self) -> Result<bool, Error> {
+        let mut told = false;
+        while let Some(signal) = self.next()? {
+            told |= ends(signal);
+        }
+        Ok(told)
+    }
+
     /// Forwards signals, and what goes through its terminal, until the process has ended; reaps it
     /// and every orphan that ends before.
     pub fn wait(
@@ -161,7 +180,7 @@ fn ready<const N: usize>(
 }
 
 /// Whether a signal to teu says that it shall go, once there is no process to pass it on to.
-fn ends(signal: libteu::Signal) -> bool {
+pub fn ends(signal: libteu::Signal) -> bool {
     matches!(signal.number(), libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)
 }
 

@@ -10,6 +10,8 @@ pub const USAGE: u8 = 2;
 const RUN_FAILED: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
+/// A shell's status for what SIGINT ended.
+const INTERRUPTED: u8 = 130;
 
 /// Everything that can go wrong outside a container's own process.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +61,7 @@ impl Failure {
                 _ => RUN_FAILED,
             },
             Self::Foreground(_) => RUN_FAILED,
+            Self::Image(error) => of_build(error),
             _ => 1,
         }
     }
@@ -66,5 +69,15 @@ impl Failure {
     /// Whoever read standard output has seen enough.
     pub fn is_reader_gone(&self) -> bool {
         matches!(self, Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// A command's own status, as `docker build` has it.
+fn of_build(error: &libteu_image::Error) -> u8 {
+    match error {
+        libteu_image::Error::Dockerfile { error, .. } => of_build(error),
+        libteu_image::Error::Command { status, .. } => *status,
+        libteu_image::Error::Interrupted => INTERRUPTED,
+        _ => 1,
     }
 }

@@ -107,6 +107,28 @@ pub enum Error {
         problem: String,
     },
 
+    /// An instruction of a Dockerfile cannot be carried out.
+    #[error("{place}: {error}")]
+    Dockerfile {
+        /// File, line and instruction.
+        place: String,
+        /// Why.
+        error: Box<Error>,
+    },
+
+    /// A command of a Dockerfile has failed.
+    #[error("the command '{command}' returned a non-zero code: {status}")]
+    Command {
+        /// Its words.
+        command: String,
+        /// Its exit status; 128 and the signal's number if it was killed.
+        status: u8,
+    },
+
+    /// The caller wants no more of it.
+    #[error("interrupted")]
+    Interrupted,
+
     /// What is asked for makes no sense.
     #[error("{0}")]
     Argument(String),
@@ -187,8 +209,13 @@ impl Error {
             Self::NameInUse(_) => ErrorKind::AlreadyExists,
             Self::InUse { .. } => ErrorKind::InUse,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::Dockerfile { error, .. } => error.kind(),
             Self::Damaged { .. } | Self::MissingBlob { .. } => ErrorKind::Damaged,
-            Self::System { .. } | Self::Stream { .. } | Self::Registry { .. } => ErrorKind::System,
+            Self::Command { .. }
+            | Self::Interrupted
+            | Self::System { .. }
+            | Self::Stream { .. }
+            | Self::Registry { .. } => ErrorKind::System,
         }
     }
 

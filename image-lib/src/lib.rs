@@ -17,6 +17,7 @@
 //! ```
 
 mod archive;
+pub mod build;
 pub mod bundle;
 mod changes;
 pub mod digest;

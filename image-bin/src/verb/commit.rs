@@ -41,20 +41,21 @@ pub struct About {
 impl About {
     /// For the library. `SOURCE_DATE_EPOCH` makes the same bytes of the same files.
     pub fn commit(self) -> Result<libteu_image::Commit, Failure> {
-        let epoch = match std::env::var("SOURCE_DATE_EPOCH") {
-            Ok(text) => Some(text.parse().map_err(|_| {
-                Failure::Argument(format!("SOURCE_DATE_EPOCH: {text:?} is no number"))
-            })?),
-            Err(_) => None,
-        };
         Ok(libteu_image::Commit {
             author: self.author,
             message: self.message,
             changes: self.change,
             created_by: None,
-            epoch,
+            epoch: epoch()?,
         })
     }
+}
+
+/// No time of a new image is later: seconds since 1970.
+pub fn epoch() -> Result<Option<i64>, Failure> {
+    let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") else { return Ok(None) };
+    let wrong = |_| Failure::Argument(format!("SOURCE_DATE_EPOCH: {text:?} is no number"));
+    text.parse().map(Some).map_err(wrong)
 }
 
 /// Prints the id.

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod build;
 mod bundle;
 mod commit;
 mod containers;
@@ -33,6 +34,7 @@ use crate::failure::Failure;
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    Build(build::Build),
     Bundle(bundle::Bundle),
     Commit(commit::Commit),
     Diff(diff::Diff),
@@ -75,6 +77,7 @@ impl Context {
 /// Carries out a verb; the number is the status to exit with.
 pub fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
     match verb {
+        Verb::Build(args) => build::run(args, context)?,
         Verb::Bundle(args) => bundle::run(args, context)?,
         Verb::Commit(args) => commit::run(args, context)?,
         Verb::Diff(args) => diff::run(&args, context)?,

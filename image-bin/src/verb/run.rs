@@ -94,7 +94,7 @@ fn foreground(name: &str, bundle: &Path, context: &Context, input: bool) -> Resu
 }
 
 /// Without `-i` there is nothing to read.
-fn stdio(input: bool) -> Result<Stdio, Failure> {
+pub fn stdio(input: bool) -> Result<Stdio, Failure> {
     if input {
         return Ok(Stdio::Inherit);
     }
@@ -106,7 +106,8 @@ fn stdio(input: bool) -> Result<Stdio, Failure> {
     Ok(Stdio::Fds([null.into(), own(out.as_fd())?, own(err.as_fd())?]))
 }
 
-struct Complaints;
+/// What goes wrong beside the container's process.
+pub struct Complaints;
 
 impl teu_foreground::Log for Complaints {
     fn debug(&self, _: std::fmt::Arguments<'_>) {}

@@ -8,6 +8,8 @@
 )]
 
 mod awkward;
+mod build;
+mod build_oracles;
 mod containers;
 mod crashes;
 mod interop;

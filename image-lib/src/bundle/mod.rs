@@ -10,10 +10,12 @@ mod user;
 
 use crate::dir::Dir;
 use crate::error::{Error, Result};
+use crate::image::Image;
 use crate::snapshot::Container;
 
 pub use options::{Bind, Network, Options};
 pub use user::User;
+pub(crate) use user::find as find_user;
 
 /// The bundle's config.
 pub const CONFIG: &str = "config.json";
@@ -27,8 +29,17 @@ impl Container<'_> {
     /// If the options make no sense together with the image: a user that it does not know, nothing to
     /// run.
     pub fn write_bundle(&self, directory: &std::path::Path, options: &Options) -> Result<()> {
+        self.write_bundle_of(&self.image()?, directory, options)
+    }
+
+    /// The same with another config than that of the container's image.
+    pub(crate) fn write_bundle_of(
+        &self,
+        image: &Image,
+        directory: &std::path::Path,
+        options: &Options,
+    ) -> Result<()> {
         self.mount()?;
-        let image = self.image()?;
         let rootfs = Dir::open(&self.record().rootfs)?;
         let wanted = options.user.as_deref();
         let named = image.config.config().as_ref().and_then(|config| config.user().as_deref());
@@ -38,8 +49,8 @@ impl Container<'_> {
             user.groups.clear();
         }
         let mut mounts = files::etc(self, options)?;
-        mounts.extend(files::volumes(self, &image, &rootfs, options)?);
-        let cwd = config::working_directory(&image, options);
+        mounts.extend(files::volumes(self, image, &rootfs, options)?);
+        let cwd = config::working_directory(image, options);
         files::make_directory(&rootfs, &cwd)?;
         let place = config::Place {
             name: &self.record().name,
@@ -47,7 +58,7 @@ impl Container<'_> {
             rootless: self.is_rootless(),
             mounts,
         };
-        let spec = config::spec(&image, options, &user, &place)?;
+        let spec = config::spec(image, options, &user, &place)?;
         let text = serde_json::to_vec_pretty(&spec)
             .map_err(|e| Error::Argument(format!("{CONFIG}: {e}")))?;
         Dir::open(directory)?.replace(CONFIG, &text)

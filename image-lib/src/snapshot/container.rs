@@ -31,6 +31,15 @@ pub struct RootFs {
     pub copy: bool,
 }
 
+/// Whether what a runtime mounts something on is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MountPoints {
+    /// It is to be run.
+    Made,
+    /// Only its files matter.
+    Left,
+}
+
 /// A container of a store. As long as it is held, no other process changes or removes it.
 #[derive(Debug)]
 pub struct Container<'a> {
@@ -51,6 +60,26 @@ impl Store {
         name: &str,
         rootfs: &RootFs,
     ) -> Result<Container<'_>> {
+        self.container_with(image, name, rootfs, MountPoints::Made)
+    }
+
+    /// Makes one for the store's own use, of an image of which nothing but the layers need be in the store.
+    pub(crate) fn container_of(
+        &self,
+        image: &Image,
+        name: &str,
+        points: MountPoints,
+    ) -> Result<Container<'_>> {
+        self.container_with(image, name, &RootFs::default(), points)
+    }
+
+    fn container_with(
+        &self,
+        image: &Image,
+        name: &str,
+        rootfs: &RootFs,
+        points: MountPoints,
+    ) -> Result<Container<'_>> {
         check_name(name)?;
         self.unpack_image(image)?;
         let at = match &rootfs.at {
@@ -66,7 +95,7 @@ impl Store {
             rootfs: at,
         };
         let (dir, lock) = self.new_container(&record)?;
-        let made = populate(self, &dir, &mut record);
+        let made = populate(self, &dir, &mut record, points);
         let container = Container { store: self, dir, record, _lock: lock };
         match made {
             Ok(()) => Ok(container),
@@ -124,12 +153,14 @@ fn write_record(dir: &Dir, record: &Record) -> Result<()> {
 }
 
 /// Makes the root file system. Where overlayfs cannot be used the record says so afterwards.
-fn populate(store: &Store, dir: &Dir, record: &mut Record) -> Result<()> {
+fn populate(store: &Store, dir: &Dir, record: &mut Record, points: MountPoints) -> Result<()> {
     let stack = Stack::new(store, &record.layers)?;
     let (upper, work, fixed) = (dir.child(UPPER)?, dir.child(WORK)?, dir.child(FIX)?);
     fix::root(&stack, &upper)?;
     fix::fill(&stack, &fixed)?;
-    fix::mount_points(&stack, &fixed)?;
+    if points == MountPoints::Made {
+        fix::mount_points(&stack, &fixed)?;
+    }
     let target = Dir::open(&record.rootfs)?;
     if record.kind == Kind::Overlay {
         let lower: Vec<&Dir> = [&fixed].into_iter().chain(stack.dirs()).collect();

@@ -102,7 +102,7 @@ impl Copier<'_> {
             self.links.insert(stat.st_ino, path.to_owned());
         }
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => file(from, to, name)?,
+            FileType::RegularFile => file((from, name), (to, name))?,
             FileType::Symlink => symlinkat(readlinkat(from, name, Vec::new())?, to, name)?,
             kind => mknodat(to, name, kind, Mode::RUSR | Mode::WUSR, stat.st_rdev)?,
         }
@@ -115,11 +115,12 @@ fn is_dir(dir: &Dir, name: &OsStr) -> bool {
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
-fn file(from: &Dir, to: &Dir, name: &OsStr) -> io::Result<()> {
-    let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+/// The content of a file to one that must not be there yet.
+pub fn file(from: (&Dir, &OsStr), to: (&Dir, &OsStr)) -> io::Result<()> {
+    let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let write = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let mut source = File::from(openat(from, name, read, Mode::empty())?);
-    let mut target = File::from(openat(to, name, write, Mode::RUSR | Mode::WUSR)?);
+    let mut source = File::from(openat(from.0, from.1, read, Mode::empty())?);
+    let mut target = File::from(openat(to.0, to.1, write, Mode::RUSR | Mode::WUSR)?);
     match ioctl_ficlone(&target, &source) {
         Err(Errno::OPNOTSUPP | Errno::NOTTY | Errno::XDEV | Errno::INVAL | Errno::NOSYS) => {
             // copy_file_range(2) inside, which leaves the bytes in the kernel.

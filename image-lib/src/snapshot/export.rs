@@ -30,7 +30,7 @@ impl Container<'_> {
     }
 
     /// What the container changed, as a layer.
-    pub(super) fn pack<W: Write>(&self, mut packer: Packer<W>) -> Result<Packer<W>> {
+    pub(crate) fn pack<W: Write>(&self, mut packer: Packer<W>) -> Result<Packer<W>> {
         match self.record.kind {
             Kind::Overlay => upper(&mut packer, &self.dir.child(UPPER)?, Path::new(""))?,
             Kind::Copy => {

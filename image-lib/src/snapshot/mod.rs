@@ -11,9 +11,10 @@ mod overlay;
 mod record;
 mod stack;
 
-pub(crate) use attributes::{copy as copy_attributes, itself};
+pub(crate) use attributes::{copy as copy_attributes, copy_times, itself, read as read_attributes};
 pub use commit::{Commit, Committed, import};
+pub(crate) use container::MountPoints;
 pub use container::{Container, RootFs};
-pub(crate) use copy::tree as copy_tree;
+pub(crate) use copy::{file as copy_file, tree as copy_tree};
 pub use diff::{Change, ChangeKind};
 pub use record::{Kind, Record};

@@ -57,7 +57,13 @@ impl Stack {
     /// The layers of an image, which must be unpacked. The ids are in its order, lowest first.
     pub fn new(store: &Store, diff_ids: &[Digest]) -> Result<Self> {
         let mut layers = Vec::new();
+        let mut seen = HashSet::new();
         for diff_id in diff_ids.iter().rev() {
+            // overlayfs takes no directory twice (ELOOP), and an image may have an empty layer more than
+            // once. All that a layer has and hides, it has and hides where it is topmost.
+            if !seen.insert(diff_id) {
+                continue;
+            }
             let missing = || Error::MissingBlob { digest: diff_id.clone(), by: "the image".into() };
             layers.push(store.layer(diff_id)?.ok_or_else(missing)?);
         }

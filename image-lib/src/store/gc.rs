@@ -9,6 +9,7 @@ use oci_spec::image::{
 
 use super::lock::{self, Lock};
 use super::{Entry, Store};
+use crate::build::Made;
 use crate::dir::{Dir, MAX_DOCUMENT};
 use crate::error::{Error, Result};
 
@@ -66,6 +67,19 @@ impl Store {
         Ok(nameless)
     }
 
+    /// What a step made is of use as long as its topmost layer is there.
+    fn sweep_build_cache(&self) -> Result<()> {
+        let Some(cache) = self.root.find_child(super::BUILD_CACHE)? else { return Ok(()) };
+        for name in cache.names()? {
+            let data = cache.read(&name)?.unwrap_or_default();
+            let top = serde_json::from_slice::<Made>(&data).ok().and_then(|made| made.top);
+            if !top.map_or(Ok(false), |digest| self.has_blob(&digest))? {
+                cache.remove_file(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     fn collect(&self) -> Result<Freed> {
         let mut marks = Marks { store: self, blobs: HashSet::new(), layers: HashSet::new() };
         for descriptor in self.read_index()?.manifests() {
@@ -88,6 +102,7 @@ impl Store {
             self.layers.rename(&name, &self.tmp, rubbish.as_ref())?;
             freed.layers += 1;
         }
+        self.sweep_build_cache()?;
         for dir in [&self.tmp, &self.locks] {
             dir.names()?.iter().try_for_each(|name| dir.remove_tree(name))?;
         }

@@ -27,6 +27,8 @@ use owner::Owner;
 /// The layout's own version file, as the image specification wants it.
 const LAYOUT: &str = "oci-layout";
 const LAYOUT_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+/// Beside them, once something was built.
+const BUILD_CACHE: &str = "build-cache";
 /// The store's directories are the owner's alone: layers hold setuid files.
 const PRIVATE: u32 = 0o700;
 
@@ -110,6 +112,11 @@ impl Store {
 
     pub(crate) fn containers(&self) -> &Dir {
         &self.containers
+    }
+
+    /// What steps of Dockerfiles made, by key; made when it is first needed.
+    pub(crate) fn build_cache(&self) -> Result<Dir> {
+        self.root.make_child(BUILD_CACHE, PRIVATE)
     }
 }
 

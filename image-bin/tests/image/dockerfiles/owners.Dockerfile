@@ -1,0 +1,3 @@
+FROM busybox
+USER web
+WORKDIR /of/root
