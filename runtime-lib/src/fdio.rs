@@ -5,9 +5,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 
 /// No file that is read here is honestly larger (a state or config file, a list of pids).
@@ -58,6 +60,31 @@ pub(crate) fn write_once(file: BorrowedFd<'_>, data: &[u8]) -> Result<(), Errno>
 /// Reads until nobody can write any more, or to the end of a regular file.
 pub(crate) fn read_to_end(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
     read_until(file, |n| n == 0)
+}
+
+/// Reads from a FIFO that was opened with O_NONBLOCK until nobody can write any more: ETIMEDOUT if somebody still
+/// could, and has not written for so long.
+pub(crate) fn read_to_end_within(
+    fifo: BorrowedFd<'_>,
+    patience: Duration,
+) -> Result<Vec<u8>, Errno> {
+    let limit = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    let mut data = Vec::new();
+    let mut chunk = [0; CHUNK];
+    loop {
+        match nix::unistd::read(fifo, &mut chunk) {
+            Ok(0) => return Ok(data),
+            Ok(n) if data.len() + n <= MAX_LEN => data.extend(chunk.iter().take(n)),
+            Ok(_) => return Err(Errno::EFBIG),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => match poll(&mut [PollFd::new(fifo, PollFlags::POLLIN)], limit) {
+                Ok(0) => return Err(Errno::ETIMEDOUT),
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(e) => return Err(e),
+            },
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 const CHUNK: usize = 4096;
