@@ -106,3 +106,24 @@ fn read_until(file: BorrowedFd<'_>, last: impl Fn(usize) -> bool) -> Result<Vec<
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fifo_whose_writer_is_silent_is_not_read_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        let open =
+            |flags| nix::fcntl::open(&path, flags | OFlag::O_NONBLOCK, Mode::empty()).unwrap();
+        let (reader, writer) = (open(OFlag::O_RDONLY), open(OFlag::O_WRONLY));
+        let read = || read_to_end_within(reader.as_fd(), Duration::from_millis(20));
+        write_once(writer.as_fd(), b"x").unwrap();
+        assert_eq!(read(), Err(Errno::ETIMEDOUT));
+        write_once(writer.as_fd(), b"yz").unwrap();
+        drop(writer);
+        assert_eq!(read(), Ok(b"yz".to_vec()));
+    }
+}
