@@ -5,9 +5,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 
 /// No file that is read here is honestly larger (a state or config file, a list of pids).
@@ -60,6 +62,31 @@ pub(crate) fn read_to_end(file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
     read_until(file, |n| n == 0)
 }
 
+/// Reads from a FIFO that was opened with O_NONBLOCK until nobody can write any more: ETIMEDOUT if somebody still
+/// could, and has not written for so long.
+pub(crate) fn read_to_end_within(
+    fifo: BorrowedFd<'_>,
+    patience: Duration,
+) -> Result<Vec<u8>, Errno> {
+    let limit = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    let mut data = Vec::new();
+    let mut chunk = [0; CHUNK];
+    loop {
+        match nix::unistd::read(fifo, &mut chunk) {
+            Ok(0) => return Ok(data),
+            Ok(n) if data.len() + n <= MAX_LEN => data.extend(chunk.iter().take(n)),
+            Ok(_) => return Err(Errno::EFBIG),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => match poll(&mut [PollFd::new(fifo, PollFlags::POLLIN)], limit) {
+                Ok(0) => return Err(Errno::ETIMEDOUT),
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(e) => return Err(e),
+            },
+            Err(e) => return Err(e),
+        }
+    }
+}
+
 const CHUNK: usize = 4096;
 
 fn read_until(file: BorrowedFd<'_>, last: impl Fn(usize) -> bool) -> Result<Vec<u8>, Errno> {
@@ -77,5 +104,26 @@ fn read_until(file: BorrowedFd<'_>, last: impl Fn(usize) -> bool) -> Result<Vec<
         if data.len() > MAX_LEN {
             return Err(Errno::EFBIG);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fifo_whose_writer_is_silent_is_not_read_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        let open =
+            |flags| nix::fcntl::open(&path, flags | OFlag::O_NONBLOCK, Mode::empty()).unwrap();
+        let (reader, writer) = (open(OFlag::O_RDONLY), open(OFlag::O_WRONLY));
+        let read = || read_to_end_within(reader.as_fd(), Duration::from_millis(20));
+        write_once(writer.as_fd(), b"x").unwrap();
+        assert_eq!(read(), Err(Errno::ETIMEDOUT));
+        write_once(writer.as_fd(), b"yz").unwrap();
+        drop(writer);
+        assert_eq!(read(), Ok(b"yz".to_vec()));
     }
 }

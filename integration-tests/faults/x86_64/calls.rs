@@ -31,7 +31,7 @@ calls! {
     [ENOMEM, EIO, EPERM] => SYS_stat SYS_lstat SYS_fstat SYS_newfstatat SYS_statx SYS_statfs SYS_fstatfs SYS_access
         SYS_faccessat SYS_faccessat2 SYS_readlink SYS_readlinkat SYS_getdents64 SYS_chdir SYS_fchdir SYS_chmod
         SYS_fchmod SYS_fchmodat SYS_chown SYS_fchown SYS_fchownat SYS_lchown SYS_unlink SYS_unlinkat SYS_rmdir
-        SYS_execve SYS_execveat SYS_utimensat SYS_umount2 SYS_getxattr SYS_fgetxattr SYS_lgetxattr;
+        SYS_execve SYS_execveat SYS_utimensat SYS_umount2 SYS_getxattr SYS_fgetxattr SYS_lgetxattr SYS_listxattr SYS_flistxattr SYS_llistxattr;
     [ENOMEM] => SYS_getcwd;
     [EIO] => SYS_lseek;
     [ENOMEM, ENOSPC, EIO, EPERM] => SYS_mkdir SYS_mkdirat SYS_mknod SYS_mknodat SYS_symlink SYS_symlinkat SYS_link

@@ -4,7 +4,7 @@ use std::fs;
 
 use integration_tests::{Bundle, Value, json};
 
-const CONFIGS: [&str; 3] = ["docker", "userns", "rootless"];
+const CONFIGS: [&str; 4] = ["docker", "userns", "rootless", "rich"];
 
 const VERBS: [&str; 10] =
     ["create", "start", "run", "exec", "kill", "pause", "resume", "update", "state", "delete"];
@@ -12,8 +12,10 @@ const VERBS: [&str; 10] =
 /// Each configuration and verb. An ordinary user has no cgroup on v1, and so nothing to freeze or to limit.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
     let all = CONFIGS.into_iter().flat_map(|config| VERBS.map(|verb| (config, verb)));
-    all.filter(|(config, verb)| {
-        *config != "rootless" || !matches!(*verb, "pause" | "resume" | "update")
+    all.filter(|(config, verb)| match *config {
+        "rootless" => !matches!(*verb, "pause" | "resume" | "update"),
+        "rich" => matches!(*verb, "create" | "start" | "run" | "exec" | "delete"),
+        _ => true,
     })
 }
 
@@ -31,6 +33,7 @@ pub fn bundle(config: &str, parent: &str) -> Bundle {
             let source = bundle.file("tmp/source", "text");
             bundle.bind(&source, "/data", &["bind", "ro"]);
         }
+        "rich" => rich(&mut bundle),
         _ => {}
     }
     bundle.set("/linux/maskedPaths", json!(["/proc/kcore", "/proc/keys", "/sys/firmware"]));
@@ -68,6 +71,41 @@ fn docker(bundle: &mut Bundle) {
         "/hooks",
         json!({ "prestart": [{ "path": hook, "args": ["probe", "exit", "0"], "timeout": 10 }] }),
     );
+}
+
+/// Hooks of all kinds, and what else takes steps of its own.
+fn rich(bundle: &mut Bundle) {
+    let host = json!([{ "path": integration_tests::probe(), "args": ["probe", "exit", "0"] }]);
+    for kind in ["prestart", "createRuntime", "createContainer", "poststart", "poststop"] {
+        bundle.set(&format!("/hooks/{kind}"), host.clone());
+    }
+    let inside = json!([{ "path": "/probe", "args": ["probe", "exit", "0"] }]);
+    bundle.set("/hooks/startContainer", inside);
+    bundle.namespace(json!({ "type": "time" })).namespace(json!({ "type": "cgroup" }));
+    bundle.set("/linux/timeOffsets", json!({ "boottime": { "secs": 100, "nanosecs": 1 } }));
+    bundle
+        .set("/linux/sysctl", json!({ "net.ipv4.ip_forward": "1", "kernel.shm_rmid_forced": "1" }));
+    bundle.set("/linux/rootfsPropagation", "slave");
+    bundle.set("/linux/personality", json!({ "domain": "LINUX" }));
+    let device = json!({ "path": "/dev/fuse2", "type": "c", "major": 10, "minor": 229, "fileMode": 432, "uid": 3, "gid": 4 });
+    bundle.set("/linux/devices", json!([device]));
+    bundle.set("/domainname", "example");
+    bundle
+        .set("/process/user", json!({ "uid": 0, "gid": 5, "umask": 23, "additionalGids": [6, 7] }));
+    bundle.set("/process/oomScoreAdj", 321);
+    bundle.set("/process/cwd", "/work/deep");
+    bundle.set("/process/scheduler", json!({ "policy": "SCHED_BATCH", "nice": 3 }));
+    bundle.set("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_BE", "priority": 5 }));
+    bundle
+        .set("/linux/resources/cpu", json!({ "shares": 300, "quota": 90_000, "period": 100_000 }));
+    bundle.file("copied/file", "text");
+    bundle.mount("/copied", "tmpfs", "tmpfs", &["tmpcopyup", "nosuid", "size=1m"]);
+    let source = bundle.scratch("volume");
+    fs::create_dir_all(source.join("below")).unwrap();
+    bundle.bind(&source, "/volume/deep", &["rbind", "rro", "rslave", "nosuid"]);
+    bundle.symlink("link", "volume");
+    bundle.bind(&source, "/link/second", &["bind", "noexec"]);
+    bundle.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["ro", "nosuid"]);
 }
 
 fn profile() -> Value {

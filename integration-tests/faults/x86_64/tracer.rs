@@ -45,8 +45,14 @@ pub enum End {
 
 struct Process {
     calls: Vec<i64>,
-    /// What the call that it is in will give.
-    forged: Option<Errno>,
+    /// What is done at the exit of the call that it is in.
+    at_exit: Option<AtExit>,
+}
+
+enum AtExit {
+    Give(Errno),
+    /// The C library takes its first argument for unchanged.
+    PutBack(u64),
 }
 
 struct Tracer {
@@ -73,7 +79,7 @@ pub fn trace(root: Pid, gate: OwnedFd, target: Option<Point>) -> Trace {
     drop(gate);
     let mut tracer = Tracer {
         root,
-        processes: vec![Process { calls: Vec::new(), forged: None }],
+        processes: vec![Process { calls: Vec::new(), at_exit: None }],
         of: [(root, 0)].into(),
         newborn: HashSet::new(),
         held: HashSet::new(),
@@ -159,7 +165,7 @@ impl Tracer {
         let number = if is_thread_of(child, parent) {
             process
         } else {
-            self.processes.push(Process { calls: Vec::new(), forged: None });
+            self.processes.push(Process { calls: Vec::new(), at_exit: None });
             self.processes.len() - 1
         };
         self.of.insert(child, number);
@@ -182,12 +188,14 @@ impl Tracer {
                     self.strike(pid, number, call, target.fault);
                 }
             }
-            libc::PTRACE_SYSCALL_INFO_EXIT => {
-                if let Some(errno) = process.forged.take() {
+            libc::PTRACE_SYSCALL_INFO_EXIT => match process.at_exit.take() {
+                Some(AtExit::Give(errno)) => {
                     let result = i64::from(-(errno as i32)).cast_unsigned();
                     change(pid, |registers| registers.rax = result);
                 }
-            }
+                Some(AtExit::PutBack(first)) => change(pid, |registers| registers.rdi = first),
+                None => {}
+            },
             _ => {}
         }
     }
@@ -207,11 +215,14 @@ impl Tracer {
                 }
                 match call {
                     // Where it fails it gives the end of the heap as it is, which is what 0 asks for.
-                    libc::SYS_brk => change(pid, |registers| registers.rdi = 0),
+                    libc::SYS_brk => change(pid, |registers| {
+                        let asked = std::mem::take(&mut registers.rdi);
+                        self.processes[number].at_exit = Some(AtExit::PutBack(asked));
+                    }),
                     // One that fails has closed (close(2)).
-                    libc::SYS_close => self.processes[number].forged = Some(errno),
+                    libc::SYS_close => self.processes[number].at_exit = Some(AtExit::Give(errno)),
                     _ => {
-                        self.processes[number].forged = Some(errno);
+                        self.processes[number].at_exit = Some(AtExit::Give(errno));
                         change(pid, |registers| registers.orig_rax = u64::MAX);
                     }
                 }

@@ -1,8 +1,10 @@
 //! Waiting for children.
 
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::{errno, reaped};
@@ -59,6 +61,22 @@ pub(super) fn is_child(pidfd: BorrowedFd<'_>) -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     let wall = WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
     waitid(WaitId::PidFd(pidfd), look | wall).is_ok()
+}
+
+/// Reaps a child that has been killed. One that is frozen, or in the middle of what cannot be interrupted, ends only
+/// after that: it is left to be reaped by whoever is its parent then.
+pub(super) fn reap_killed(pidfd: BorrowedFd<'_>) {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(pidfd, PollFlags::POLLIN)], limit) {
+            Err(Errno::EINTR) if !left.is_zero() => {}
+            Ok(1..) => return reap(pidfd),
+            _ => return,
+        }
+    }
 }
 
 /// Reaps a child whose end is known or of no interest.

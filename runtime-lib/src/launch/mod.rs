@@ -38,7 +38,7 @@ use crate::signal::{self, Signal};
 use crate::state::{INIT_COMM, ProcStat};
 use crate::timings::Timer;
 use clone::{Spawn, Spawned, spawn};
-use end::reap;
+use end::{reap, reap_killed};
 use packet::Packet;
 
 /// A running executor or what it has become: killed and reaped when dropped, unless released.
@@ -73,7 +73,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         if let Some(pidfd) = &self.pidfd {
             let _ = signal::send(pidfd.as_fd(), Signal::KILL);
-            reap(pidfd.as_fd());
+            reap_killed(pidfd.as_fd());
         }
     }
 }
@@ -149,6 +149,8 @@ pub(crate) fn launch(
 struct Drive<'a> {
     plan: &'a Plan,
     control: Option<OwnedFd>,
+    /// How long the executor may take from one meeting to the next.
+    patience: Option<Duration>,
     child: Option<Child>,
     /// For mounts that the executor hands over, by slot.
     user_namespaces: Vec<(Slot, OwnedFd)>,
@@ -161,7 +163,8 @@ struct Drive<'a> {
 impl<'a> Drive<'a> {
     fn new(plan: &'a Plan, lane: &'a mut dyn Lane, timer: &'a mut Timer) -> Self {
         let user_namespaces = Vec::new();
-        Self { plan, control: None, child: None, user_namespaces, moved: None, lane, timer }
+        let (control, patience) = (None, None);
+        Self { plan, control, patience, child: None, user_namespaces, moved: None, lane, timer }
     }
 
     fn start(&mut self, namespaces: u64, prepared: Prepared) -> Result<()> {
@@ -190,6 +193,7 @@ impl<'a> Drive<'a> {
         };
         let Spawned { pid, pidfd } = spawned.map_err(launch_error)?;
         self.child = Some(Child { pid, pidfd: Some(pidfd) });
+        self.patience = prepared.patience;
         let (control, fds) = prepared.into_parts();
         self.control = Some(control);
         self.user_namespaces = mounts::kept(self.plan, fds);
@@ -300,7 +304,9 @@ impl<'a> Drive<'a> {
     fn await_birth(&mut self) -> Result<()> {
         let stage = self.child()?;
         let told = match stage.pidfd() {
-            Some(pidfd) if !birth::is_told(self.control()?, pidfd)? => Err(self.end_of_child()),
+            Some(pidfd) if !birth::is_told(self.control()?, pidfd, self.patience)? => {
+                Err(self.end_of_child())
+            }
             _ => self.await_signal(meeting::BORN),
         };
         match told {

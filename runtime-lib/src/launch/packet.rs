@@ -21,8 +21,10 @@ pub(super) struct Packet {
 /// The next packet: a signal, or nothing because the other end is closed; a failure is an error.
 pub(super) fn receive(control: &OwnedFd, plan: &Plan) -> Result<Option<Packet>> {
     let mut bytes = [0; Record::SIZE + Record::DETAIL];
-    let (len, descriptor) =
-        message(control, &mut bytes).map_err(|e| Error::system("recvmsg", "control socket", e))?;
+    let (len, descriptor) = message(control, &mut bytes).map_err(|e| match e {
+        Errno::EAGAIN => late(),
+        e => Error::system("recvmsg", "control socket", e),
+    })?;
     let packet = bytes.get(..len).unwrap_or_default();
     match Record::from_bytes(packet) {
         Some(record) if record.kind == Record::FAILURE => {
@@ -49,4 +51,11 @@ fn message(control: &OwnedFd, bytes: &mut [u8]) -> Result<(usize, Option<OwnedFd
         _ => None,
     });
     Ok((len, descriptor))
+}
+
+/// The executor has not come to the next meeting in time.
+pub(super) fn late() -> Error {
+    Error::system("recvmsg", "control socket", Errno::ETIMEDOUT).with_hint(
+        "the container's init is at one step for minutes: is it stopped, its cgroup frozen, or a filesystem hanging?",
+    )
 }

@@ -79,6 +79,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         stdio,
         console: delivery.executor.take(),
         pidfd: Some(init.as_fd()),
+        unhurried: options.ignore_paused,
         ..Prepare::default()
     };
     let mut lane = EnteringLane { spec: &spec, record: &record, cgroup: &cgroup };

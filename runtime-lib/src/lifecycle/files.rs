@@ -13,6 +13,7 @@ use nix::unistd::mkfifoat;
 
 use crate::error::{Error, Result};
 use crate::fdio;
+use crate::prepare::PATIENCE;
 use crate::state::{Entry, START_FIFO};
 
 /// Writes a pid file under a temporary name beside it and renames: whoever sees it sees all of it.
@@ -85,9 +86,8 @@ pub(super) fn release(entry: &Entry) -> Result<Vec<u8>> {
         // Not to wait for an executor that is gone.
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fifo = openat(entry.dir(), START_FIFO, flags, Mode::empty())?;
-        fcntl(&fifo, FcntlArg::F_SETFL(OFlag::empty()))?;
         let capacity = usize::try_from(fcntl(&fifo, FcntlArg::F_GETPIPE_SZ)?).unwrap_or(0);
-        Ok((fdio::read_to_end(fifo.as_fd())?, capacity))
+        Ok((fdio::read_to_end_within(fifo.as_fd(), PATIENCE)?, capacity))
     };
     match empty() {
         Ok((data, capacity)) => match data.get(capacity..) {

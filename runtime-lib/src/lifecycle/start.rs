@@ -45,6 +45,8 @@ pub(super) fn start(container: &Container, listen: bool) -> Result<Option<Readin
     };
     hooks.run(HookKind::StartContainer).map_err(stop)?;
     release(&entry, &spec, record.pid)
+        // It has been let go, and may still get to its program after this has failed.
+        .map_err(|e| if e.errno() == Some(Errno::ETIMEDOUT) { stop(e) } else { e })
         .map_err(|e| limits::explain_death(e, &Cgroup::open(record.cgroup.clone())))?;
     hooks.run(HookKind::Poststart).map_err(stop)?;
     Ok(socket.map(|socket| Readiness::new(socket, init, record.pid)))

@@ -6,12 +6,14 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
 use nix::sys::stat::Mode;
+use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::cgroup::InitCgroup;
 use crate::error::{Error, Result};
@@ -20,6 +22,10 @@ use crate::plan::{Input, Plan, Source};
 
 /// The executor, as the build script has made it.
 static EXECUTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/executor"));
+
+/// How long the executor may take from one meeting to the next: a filesystem that it mounts may be far away, a tree
+/// that it copies large. One that was stopped or frozen would never come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// What the inputs of a plan are taken from.
 #[derive(Default)]
@@ -40,6 +46,8 @@ pub(crate) struct Prepare<'a> {
     pub given: Vec<OwnedFd>,
     /// For the inputs that are user namespaces, in their order.
     pub user_namespaces: VecDeque<OwnedFd>,
+    /// The executor may take as long as it likes: it enters a container that is paused.
+    pub unhurried: bool,
 }
 
 /// Descriptors of a plan, ready for the executor.
@@ -51,6 +59,8 @@ pub(crate) struct Prepared {
     pub cgroup: Option<OwnedFd>,
     /// Its stand-in.
     pub init_cgroup: Option<InitCgroup>,
+    /// How long to wait for the executor; the control socket knows it as well.
+    pub patience: Option<Duration>,
     fds: Vec<(Slot, OwnedFd)>,
 }
 
@@ -71,6 +81,12 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let (control, executor) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)
         .map_err(|e| Error::system("socketpair for", "the control socket", e))?;
+    let patience = (!from.unhurried).then_some(PATIENCE);
+    if let Some(patience) = patience {
+        let limit = TimeVal::seconds(i64::try_from(patience.as_secs()).unwrap_or(i64::MAX));
+        setsockopt(&control, sockopt::ReceiveTimeout, &limit)
+            .map_err(|e| Error::system("setsockopt", "control socket", e))?;
+    }
     let mut pool = Pool {
         executor: Some(executor),
         start: from.start,
@@ -84,7 +100,7 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
     for input in &plan.inputs {
         fds.push((input.slot, above(3 + plan.given, pool.take(input)?)?));
     }
-    Ok(Prepared { control, cgroup: from.cgroup_dir, init_cgroup: from.init_cgroup, fds })
+    Ok(Prepared { control, cgroup: from.cgroup_dir, init_cgroup: from.init_cgroup, patience, fds })
 }
 
 /// A caller that has closed its standard streams gets their numbers for whatever it opens; in the
