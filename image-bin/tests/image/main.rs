@@ -10,8 +10,10 @@
 mod awkward;
 mod containers;
 mod crashes;
+mod fake;
 mod interop;
 mod place;
+mod protocol;
 mod registry;
 mod rootless;
 mod tree;
