@@ -115,6 +115,17 @@ impl Site {
     }
 }
 
+/// What the tools have left mounted, the innermost first.
+impl Drop for Site {
+    fn drop(&mut self) {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let points = mounts.lines().rev().filter_map(|line| line.split(' ').nth(1));
+        for point in points.filter(|point| Path::new(point).starts_with(&self.dir)) {
+            let _ = nix::mount::umount2(point, nix::mount::MntFlags::MNT_DETACH);
+        }
+    }
+}
+
 /// What was measured of a task.
 struct Row {
     task: Task,

@@ -38,6 +38,11 @@ fn base() -> Option<std::path::PathBuf> {
     std::env::var_os("TEU_TEST_ROOTFS").map(Into::into)
 }
 
+/// How GNU tar packs files with holes. What docker and podman save of a sparse entry is not what they loaded,
+/// which they notice, and give up (docker 20.10, podman 4.3).
+const SPARSE: &str = "--sparse";
+const DENSE: &str = "--no-check-device";
+
 /// The one whose files get further attributes.
 const ATTRIBUTES: usize = 2;
 
@@ -45,7 +50,7 @@ const ATTRIBUTES: usize = 2;
 fn awkward_layers_are_unpacked_as_umoci_does() {
     require!("root", "busybox", "umoci", "setcap");
     let place = Place::new();
-    let archive = awkward(&place);
+    let archive = awkward(&place, SPARSE);
     place.ok(&["load", "-i", &archive]);
     let bundle = place.word("bundle");
     place.ok(&["bundle", "--copy", "awkward", &bundle, "true"]);
@@ -69,7 +74,7 @@ fn awkward_layers_are_unpacked_as_umoci_does() {
 fn an_export_brings_all_of_it_back() {
     require!("root", "busybox", "setcap");
     let place = Place::new();
-    place.ok(&["load", "-i", &awkward(&place)]);
+    place.ok(&["load", "-i", &awkward(&place, SPARSE)]);
     let [first, second] = ["first", "second"].map(|name| place.word(name));
     place.ok(&["bundle", "awkward", &first, "true"]);
     let tar = place.word("export.tar");
@@ -123,7 +128,7 @@ fn comes_back(place: &Place, archive: &str) {
 fn docker_sees_the_same_files_and_gives_the_same_layers_back() {
     require!("root", "busybox", "docker", "setcap");
     let place = Place::new();
-    place.ok(&["load", "-i", &awkward(&place)]);
+    place.ok(&["load", "-i", &awkward(&place, DENSE)]);
     let (bundle, ours, theirs) =
         (place.word("bundle"), place.word("ours.tar"), place.word("theirs.tar"));
     place.ok(&["bundle", "awkward", &bundle, "true"]);
@@ -152,6 +157,9 @@ fn docker_sees_the_same_files_and_gives_the_same_layers_back() {
     without_mount_points(&mut ours);
     without_mount_points(&mut theirs);
     Cmd::new("umount").arg(&mounted).run().ok();
+    // Where a layer has both a marker and a directory of that name docker forgets the marker: what lower layers
+    // have in the directory comes back. The specification and umoci are of another mind.
+    assert!(theirs.remove(Path::new("etc/n")).is_some());
     assert_same(&ours, &theirs);
     place.ok(&["rm", &bundle]);
 }
@@ -160,7 +168,7 @@ fn docker_sees_the_same_files_and_gives_the_same_layers_back() {
 fn skopeo_and_podman_give_the_same_layers_back() {
     require!("root", "busybox", "skopeo", "podman", "setcap");
     let place = Place::new();
-    place.ok(&["load", "-i", &awkward(&place)]);
+    place.ok(&["load", "-i", &awkward(&place, DENSE)]);
     let (ours, theirs) = (place.word("ours.tar"), place.word("theirs.tar"));
     place.ok(&["save", "-o", &ours, "awkward"]);
     for transport in ["docker-archive", "oci-archive"] {
@@ -183,7 +191,7 @@ fn skopeo_and_podman_give_the_same_layers_back() {
 const LONG: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// A docker-archive called awkward.
-fn awkward(place: &Place) -> String {
+fn awkward(place: &Place, holes: &str) -> String {
     let dir = place.path("awkward");
     fs::create_dir_all(&dir).unwrap();
     let mut layers = Vec::new();
@@ -211,7 +219,7 @@ fn awkward(place: &Place) -> String {
         let name = format!("{number}.tar");
         let file = dir.join(&name);
         let kind = format!("--format={format}");
-        let mut flags = vec!["--sort=name", "--sparse", "--numeric-owner", &kind];
+        let mut flags = vec!["--sort=name", holes, "--numeric-owner", &kind];
         if *format == "posix" {
             flags.extend(["--xattrs", "--xattrs-include=*"]);
         }
