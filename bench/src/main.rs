@@ -8,6 +8,7 @@ mod config;
 mod elf;
 mod floor;
 mod host;
+mod images;
 mod measure;
 mod meter;
 mod once;
@@ -31,6 +32,8 @@ fn main() -> ExitCode {
     let result = match words.split_first().map(|(word, rest)| (word.as_str(), rest)) {
         Some(("floor", rest)) => floor::main(rest),
         Some(("weigh", rest)) => once::weigh_main(rest),
+        Some(("images", rest)) => images::main(rest),
+        Some(("images-floor", rest)) => images::floor_main(rest),
         Some(("--help" | "-h", _)) => {
             println!("{}", args::USAGE);
             Ok(())
@@ -48,7 +51,8 @@ fn main() -> ExitCode {
 
 fn bench(args: &Args) -> Result<(), String> {
     sys::stop_on_interrupt()?;
-    let teu = args.teu.as_ref().map_or_else(host::teu, |path| Ok(path.into()))?;
+    let teu =
+        args.teu.as_ref().map_or_else(|| host::release_build("teu"), |path| Ok(path.into()))?;
     let subjects = Subject::all(&args.only, &teu);
     let crun = subjects.iter().any(|subject| subject.name == "crun");
     let hidden = crun && cgroups::hide_unified()?;

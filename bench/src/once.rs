@@ -124,7 +124,7 @@ fn calls_in(file: &Path) -> Result<usize, String> {
 }
 
 /// Runs it below a small process of our own; see [`crate::sys::Usage::max_rss_kib`].
-fn weigh(words: &[String]) -> Option<i64> {
+pub fn weigh(words: &[String]) -> Option<i64> {
     let output =
         Command::new(std::env::current_exe().ok()?).arg("weigh").args(words).output().ok()?;
     String::from_utf8_lossy(&output.stdout).trim().parse().ok()

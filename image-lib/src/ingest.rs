@@ -1,6 +1,7 @@
 //! Layers into the store: blob and unpacked files in one pass, or from a blob that is there.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Read, Write};
 
 use oci_spec::image::{Descriptor, Digest, MediaType};
@@ -21,6 +22,8 @@ pub struct Fresh<'a> {
     /// What was left out.
     pub skipped: Vec<Skipped>,
     files: NewLayer<'a>,
+    /// The blob's file, unless the store had it.
+    file: Option<BlobWriter<'a>>,
 }
 
 impl Store {
@@ -29,14 +32,16 @@ impl Store {
     /// # Errors
     /// If the stream is not what was expected, or no layer. Nothing is left of it then.
     pub fn add_layer(&self, source: impl Read, expected: Option<&Digest>) -> Result<Fresh<'_>> {
-        let mut blob = self.new_blob()?;
+        let file = self.new_blob()?;
         let name = expected.map_or_else(|| "stream".to_owned(), Digest::to_string);
-        let unpacked = self.unpack(Tee { source, blob: &mut blob }, &name)?;
-        let found = blob.finish(expected)?;
-        Ok(Fresh { blob: found, ..unpacked })
+        let unpacked = self.unpack(Tee { source, file: file.unhashed() }, &name)?;
+        if let Some(expected) = expected {
+            digest::verify(&format!("layer {name}"), expected, &unpacked.blob.digest)?;
+        }
+        Ok(Fresh { file: Some(file), ..unpacked })
     }
 
-    /// Gives fresh layers their places, lasting, all at once.
+    /// Gives fresh layers and their blobs their places, lasting, all at once.
     pub fn commit_layers(&self, fresh: Vec<Fresh<'_>>) -> Result<Vec<Skipped>> {
         if fresh.is_empty() {
             return Ok(Vec::new());
@@ -44,6 +49,10 @@ impl Store {
         self.sync_layers()?;
         let mut skipped = Vec::new();
         for layer in fresh {
+            // A blob before what is made of it.
+            if let Some(file) = layer.file {
+                file.publish(&layer.blob.digest)?;
+            }
             layer.files.finish(&layer.diff.digest)?;
             skipped.extend(layer.skipped);
         }
@@ -89,7 +98,13 @@ impl Store {
         Ok(Descriptor::new(media_type, content.size, content.digest.clone()))
     }
 
-    fn unpack_blob(&self, blob: &Digest, diff_id: &Digest, by: &str) -> Result<Fresh<'_>> {
+    /// Unpacks a blob that the store has. `by` is who needs it.
+    pub(crate) fn unpack_blob(
+        &self,
+        blob: &Digest,
+        diff_id: &Digest,
+        by: &str,
+    ) -> Result<Fresh<'_>> {
         let fresh = self.unpack(self.open_blob(blob, by)?, blob.as_ref())?;
         digest::verify(&format!("layer {blob}"), blob, &fresh.blob.digest)?;
         digest::verify(&format!("layer {blob}, unpacked"), diff_id, &fresh.diff.digest)?;
@@ -101,20 +116,20 @@ impl Store {
         let unpacked = layer::unpack(source, name, files.files(), self.unpack_options())?;
         files.note_implied(&unpacked.implied)?;
         let layer::Unpacked { blob, diff, skipped, .. } = unpacked;
-        Ok(Fresh { blob, diff, skipped, files })
+        Ok(Fresh { blob, diff, skipped, files, file: None })
     }
 }
 
-/// What is read from the source goes to the blob, too.
-struct Tee<'a, 'b, R> {
+/// What is read from the source goes to a file, too.
+struct Tee<'a, R> {
     source: R,
-    blob: &'a mut BlobWriter<'b>,
+    file: &'a File,
 }
 
-impl<R: Read> Read for Tee<'_, '_, R> {
+impl<R: Read> Read for Tee<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.source.read(buffer)?;
-        self.blob.write_all(buffer.get(..count).unwrap_or_default())?;
+        self.file.write_all(buffer.get(..count).unwrap_or_default())?;
         Ok(count)
     }
 }

@@ -41,7 +41,7 @@ pub use container::{Container, wait_ready};
 pub use leaks::Leaks;
 pub use outcome::Outcome;
 pub use report::{Report, own_namespace};
-pub use require::{available, kernel};
+pub use require::{available, kernel, say};
 pub use runtime::{Kind, Runtime, probe};
 pub use serde_json::{Value, json};
 pub use terminal::{Receiver, Terminal};

@@ -164,7 +164,7 @@ pub fn missing(need: &str) -> Option<String> {
         "lazy-pages" => criu(&["check", "--feature", "uffd-noncoop"]),
         "runc" | "crun" | "busybox" | "strace" | "ps" => on_path(need),
         "buildah" | "catatonit" | "docker-registry" | "htpasswd" | "openssl" | "skopeo"
-        | "umoci" => on_path(need),
+        | "umoci" | "newuidmap" => on_path(need),
         _ => panic!("unknown need {need:?}"),
     }
 }

@@ -20,7 +20,7 @@ pub struct Bundle {
     #[arg(long, value_name = "name")]
     name: Option<String>,
 
-    /// Copy the files rather than mount overlayfs over them
+    /// Copy the files rather than mount overlayfs over them; always so for ordinary users
     #[arg(long)]
     copy: bool,
 
@@ -43,24 +43,22 @@ pub struct Bundle {
 
 /// Makes the directory; `teu-image rm DIRECTORY` takes it away again.
 pub fn run(args: Bundle, context: &Context) -> Result<(), Failure> {
-    if context.rootless {
-        let problem =
-            "bundle needs root: what an ordinary user mounts ends with teu-image; use run";
-        return Err(Failure::Argument(problem.into()));
-    }
     let name = args.name.map_or_else(generated_name, Ok)?;
-    let options = args.flags.options(args.command, args.tty)?;
+    let mut options = args.flags.options(args.command, args.tty)?;
+    options.user_namespace = context.rootless;
     let store = context.open()?;
     let image = super::pull::wanted(&store, &args.image)?;
     let rootfs = args.bundle.join("rootfs");
     std::fs::create_dir_all(&rootfs).map_err(Failure::io(format!("mkdir {}", rootfs.display())))?;
-    let place = RootFs { at: Some(rootfs), copy: args.copy };
+    // What an ordinary user mounts ends with the namespace of this process.
+    let copy = args.copy || context.rootless;
+    let place = RootFs { at: Some(rootfs), copy };
     let container = store.create_container(&image, &name, &place)?;
     if let Err(e) = container.write_bundle(&args.bundle, &options) {
         container.remove()?;
         return Err(e.into());
     }
-    if container.record().kind == Kind::Copy && !args.copy {
+    if container.record().kind == Kind::Copy && !copy {
         output::complain(&"overlayfs cannot be used here: the files were copied");
     }
     output::line(name)

@@ -28,7 +28,8 @@ pub struct Pull {
 
 /// Prints what it got, as docker does.
 pub fn run(args: Pull, context: &Context) -> Result<(), Failure> {
-    let tell = if args.quiet { progress::quiet } else { progress::tell };
+    let display = progress::Display::new(args.quiet);
+    let tell = |progress| display.tell(progress);
     let (store, access) = (context.open()?, args.flags.access()?);
     let platform = args.platform.as_deref();
     let pulled = registry::pull(&store, &args.name, platform, &access, &tell)?;
@@ -45,7 +46,9 @@ pub fn wanted(store: &Store, name: &str) -> Result<libteu_image::Image, Failure>
         Err(e @ libteu_image::Error::NoSuchImage(_)) => {
             let Ok(reference) = name.parse() else { return Err(e.into()) };
             let access = registry::Access::default();
-            let pulled = registry::pull(store, &reference, None, &access, &progress::tell)?;
+            let display = progress::Display::new(false);
+            let tell = |progress| display.tell(progress);
+            let pulled = registry::pull(store, &reference, None, &access, &tell)?;
             output::skipped(&pulled.skipped);
             Ok(pulled.image)
         }

@@ -24,9 +24,10 @@ pub struct Push {
 
 /// Prints the digest.
 pub fn run(args: Push, context: &Context) -> Result<(), Failure> {
-    let tell = if args.quiet { progress::quiet } else { progress::tell };
+    let display = progress::Display::new(args.quiet);
     let store = context.open()?;
     let image = store.image(&args.name.to_string())?;
-    let digest = registry::push(&store, &image, &args.name, &args.flags.access()?, &tell)?;
+    let (access, tell) = (args.flags.access()?, |progress| display.tell(progress));
+    let digest = registry::push(&store, &image, &args.name, &access, &tell)?;
     output::line(digest)
 }

@@ -5,7 +5,41 @@ use std::time::Duration;
 use integration_tests::{Cmd, require};
 use nix::sys::signal::Signal;
 
+use crate::fake::{Content, Fake};
 use crate::place::{Place, unique};
+
+/// As fast as they can: pulls of one name, removals of it, collections. Each pull that ends well leaves an
+/// image that runs, unless another process has removed it since.
+#[test]
+fn pulls_removals_and_collections_race() {
+    require!("root", "busybox");
+    let (source, place) = (Place::new(), Place::new());
+    source.busybox();
+    let fake = Fake::start(Content::busybox(&source), |_, right| right);
+    let name = fake.name("image");
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let (place, name) = (&place, &name);
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    place.ok(&["pull", "-q", name]);
+                    match worker {
+                        0 => drop(place.run(&["rmi", "--force", name])),
+                        1 => drop(place.ok(&["gc"])),
+                        _ => {
+                            let out = place.run(&["run", "--rm", name, "echo", "1"]);
+                            assert!(out.stdout == "1\n", "{out:#?}");
+                        }
+                    }
+                }
+            });
+        }
+    });
+    place.ok(&["pull", "-q", &name]);
+    assert_eq!(place.ok(&["run", "--rm", &name, "echo", "1"]), "1");
+    place.ok(&["rmi", &name]);
+    assert!(place.ok(&["gc"]).starts_with("0 blobs"));
+}
 
 /// An archive with two layers, and the id of the image in it.
 fn archive(place: &Place) -> (String, String) {
@@ -44,6 +78,66 @@ fn a_load_that_is_killed_anywhere_leaves_a_store_that_works() {
     let left =
         Cmd::new("find").arg(place.path("store")).args(["-type", "f", "-name", "*[0-9]*"]).run();
     assert_eq!(left.ok().out(), "");
+}
+
+/// Both read every blob and compare its digest.
+fn others_find_it_whole(place: &Place, name: &str) {
+    let (store, copy) = (place.word("store"), place.word("copy"));
+    let image = format!("{store}:docker.io/library/{name}");
+    Cmd::new("skopeo")
+        .args(["--insecure-policy", "copy", "-q", "--preserve-digests"])
+        .args([format!("oci:{image}"), format!("dir:{copy}")])
+        .run()
+        .ok();
+    Cmd::new("umoci").args(["stat", "--image", &image]).run().ok();
+    let unpacked = place.word("unpacked");
+    Cmd::new("umoci").args(["unpack", "--image", &image, &unpacked]).run().ok();
+    for dir in [copy, unpacked] {
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
+
+/// One verb after the other, each killed somewhere: what others read of the store is whole.
+#[test]
+fn any_verb_that_is_killed_leaves_a_layout_that_others_read() {
+    require!("root", "busybox", "skopeo", "umoci");
+    let place = Place::new();
+    let (file, _) = archive(&place);
+    let name = unique("killed");
+    place.ok(&["run", "--name", &name, "busybox", "sh", "-c", "echo 3 > /tmp/three"]);
+    let busybox = place.word("busybox.tar");
+    let verbs: [&[&str]; 7] = [
+        &["load", "-i", &file],
+        &["import", &busybox, "imported"],
+        &["commit", &name, "committed"],
+        &["tag", "busybox", "tagged"],
+        &["rmi", "--force", "imported", "committed"],
+        &["gc"],
+        &["bundle", "two", &place.word("bundle")],
+    ];
+    let mut random = u64::from(std::process::id());
+    for round in 0..8 {
+        for verb in verbs {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let running = place.command(verb).spawn();
+            std::thread::sleep(Duration::from_micros((random >> 33) % 60_000));
+            running.signal(Signal::SIGKILL);
+            running.wait();
+        }
+        if round % 4 == 3 {
+            others_find_it_whole(&place, "busybox:latest");
+        }
+    }
+    for line in place.ok(&["ps", "-q"]).lines().filter(|line| *line != name) {
+        place.ok(&["rm", line]);
+    }
+    for verb in [verbs[0], verbs[1], verbs[2], verbs[3]] {
+        place.ok(verb);
+    }
+    for image in ["two", "imported", "committed", "tagged"] {
+        others_find_it_whole(&place, &format!("{image}:latest"));
+    }
+    place.ok(&["rm", &name]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use oci_spec::image::Config;
 use serde_json::{Map, Value, json};
 
 use super::defaults;
+use super::ids::IdMaps;
 use super::options::{Network, Options};
 use super::user::User;
 use crate::changes::set_env;
@@ -26,6 +27,8 @@ pub struct Place<'a> {
     pub rootless: bool,
     /// Mounts of the container's own files.
     pub mounts: Vec<Value>,
+    /// Of a user namespace of its own.
+    pub ids: Option<IdMaps>,
 }
 
 /// The whole document.
@@ -44,6 +47,9 @@ pub fn spec(image: &Image, options: &Options, user: &User, place: &Place<'_>) ->
     let mut namespaces = vec!["mount", "uts", "pid", "ipc"];
     if own_network {
         namespaces.push("network");
+    }
+    if place.ids.is_some() {
+        namespaces.push("user");
     }
     let namespaces: Vec<_> = namespaces.iter().map(|kind| json!({ "type": kind })).collect();
     let hostname = options.hostname.as_deref().unwrap_or(place.name);
@@ -68,6 +74,10 @@ pub fn spec(image: &Image, options: &Options, user: &User, place: &Place<'_>) ->
             "net.ipv4.ip_unprivileged_port_start": "0",
             "net.ipv4.ping_group_range": ping_groups(place.rootless),
         });
+    }
+    if let Some(ids) = &place.ids {
+        spec["linux"]["uidMappings"] = ids.uids.clone();
+        spec["linux"]["gidMappings"] = ids.gids.clone();
     }
     Ok(spec)
 }

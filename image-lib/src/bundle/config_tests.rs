@@ -21,7 +21,8 @@ fn image(config: Value) -> Image {
 
 fn made(config: Value, options: &Options) -> Result<Value> {
     let user = User { uid: 0, gid: 0, groups: vec![0], home: "/root".into() };
-    let place = Place { name: "c1", rootfs: Path::new("/r"), rootless: false, mounts: Vec::new() };
+    let (rootfs, mounts) = (Path::new("/r"), Vec::new());
+    let place = Place { name: "c1", rootfs, rootless: false, mounts, ids: None };
     spec(&image(config), options, &user, &place)
 }
 

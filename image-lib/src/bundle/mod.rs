@@ -5,6 +5,7 @@
 mod config;
 mod defaults;
 mod files;
+mod ids;
 mod options;
 mod user;
 
@@ -12,6 +13,7 @@ use crate::dir::Dir;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::snapshot::Container;
+use ids::IdMaps;
 
 pub use options::{Bind, Network, Options};
 pub use user::User;
@@ -52,7 +54,9 @@ impl Container<'_> {
         mounts.extend(files::volumes(self, image, &rootfs, options)?);
         let cwd = config::working_directory(image, options);
         files::make_directory(&rootfs, &cwd)?;
+        let ids = options.user_namespace.then(IdMaps::of_process).transpose()?;
         let place = config::Place {
+            ids,
             name: &self.record().name,
             rootfs: &self.record().rootfs,
             rootless: self.is_rootless(),

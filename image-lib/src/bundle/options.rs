@@ -31,6 +31,9 @@ pub struct Options {
     pub terminal: bool,
     /// The network.
     pub network: Network,
+    /// The bundle is for a runtime outside of the calling process's user namespace: it gets one of its
+    /// own, with the same ids.
+    pub user_namespace: bool,
 }
 
 /// What network a container sees.

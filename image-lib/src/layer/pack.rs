@@ -19,6 +19,7 @@ const BLOCK: usize = 512;
 /// The largest number that a header's eight bytes can say in octal, and in twelve.
 const MAX_ID: u64 = 0o7_777_777;
 const MAX_SIZE: u64 = 0o77_777_777_777;
+const MAX_TIME: i64 = 0o77_777_777_777;
 
 /// Writes entries.
 pub struct Packer<W> {
@@ -75,13 +76,14 @@ impl<W: Write> Packer<W> {
     pub fn node(&mut self, node: &Node<'_>) -> io::Result<()> {
         let stat = node.stat;
         let kind = FileType::from_raw_mode(stat.st_mode);
-        let mut header = self.common(stat);
+        let mut header = common(stat);
+        let mut records = self.time(stat, &mut header);
         let mut path = node.path.as_os_str().as_bytes().to_vec();
         if kind != FileType::Directory && stat.st_nlink > 1 {
             let inode = (stat.st_dev, stat.st_ino);
             if let Some(first) = self.links.get(&inode) {
                 let first = first.as_os_str().as_bytes().to_vec();
-                return self.header(header, EntryType::Link, &path, &first, &[], 0);
+                return self.header(header, EntryType::Link, &path, &first, &records, 0);
             }
             self.links.insert(inode, node.path.to_owned());
         }
@@ -109,18 +111,22 @@ impl<W: Write> Packer<W> {
             header.set_device_major(major(stat.st_rdev))?;
             header.set_device_minor(minor(stat.st_rdev))?;
         }
-        self.header(header, entry_type, &path, &target, &node.xattrs, size)?;
+        let xattr = |(name, value): &(Vec<u8>, Vec<u8>)| {
+            ([b"SCHILY.xattr.", name.as_slice()].concat(), value.clone())
+        };
+        records.extend(node.xattrs.iter().map(xattr));
+        self.header(header, entry_type, &path, &target, &records, size)?;
         if size > 0 { self.data(node, size) } else { Ok(()) }
     }
 
-    fn common(&self, stat: &Stat) -> Header {
-        let mut header = Header::new_ustar();
-        header.set_mode(stat.st_mode & 0o7777);
-        header.set_uid(stat.st_uid.into());
-        header.set_gid(stat.st_gid.into());
+    /// In whole seconds. Those before 1970, or too far ahead, are said by an extended header.
+    fn time(&self, stat: &Stat, header: &mut Header) -> Attributes {
         let time = self.latest.map_or(stat.st_mtime, |latest| stat.st_mtime.min(latest));
-        header.set_mtime(u64::try_from(time).unwrap_or(0));
-        header
+        header.set_mtime(u64::try_from(time.clamp(0, MAX_TIME)).unwrap_or(0));
+        if (0..=MAX_TIME).contains(&time) {
+            return Vec::new();
+        }
+        vec![(b"mtime".to_vec(), time.to_string().into_bytes())]
     }
 
     fn header(
@@ -129,7 +135,7 @@ impl<W: Write> Packer<W> {
         kind: EntryType,
         path: &[u8],
         target: &[u8],
-        xattrs: &[(Vec<u8>, Vec<u8>)],
+        records: &[(Vec<u8>, Vec<u8>)],
         size: u64,
     ) -> io::Result<()> {
         let mut extended = Vec::new();
@@ -150,8 +156,8 @@ impl<W: Write> Packer<W> {
                 pax::append(&mut extended, key, id.to_string().as_bytes());
             }
         }
-        for (name, value) in xattrs {
-            pax::append(&mut extended, &[b"SCHILY.xattr.", name.as_slice()].concat(), value);
+        for (key, value) in records {
+            pax::append(&mut extended, key, value);
         }
         if !extended.is_empty() {
             self.extended(&extended)?;
@@ -187,6 +193,15 @@ impl<W: Write> Packer<W> {
         let padding = size.next_multiple_of(BLOCK as u64) - size;
         self.sink.write_all(zeros.get(..usize::try_from(padding).unwrap_or(0)).unwrap_or_default())
     }
+}
+
+/// What every kind of entry says.
+fn common(stat: &Stat) -> Header {
+    let mut header = Header::new_ustar();
+    header.set_mode(stat.st_mode & 0o7777);
+    header.set_uid(stat.st_uid.into());
+    header.set_gid(stat.st_gid.into());
+    header
 }
 
 /// All numbers written out: readers differ over fields without any digit.

@@ -5,7 +5,7 @@ use tar::{EntryType, Header};
 use super::pax;
 
 /// An archive that grows entry by entry, without any of the checks of a builder.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Archive(Vec<u8>);
 
 impl Archive {

@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use proptest::prelude::*;
 use tar::EntryType;
 
 use super::super::testing::Archive;
@@ -328,4 +329,89 @@ fn a_source_that_fails_is_what_the_error_says() {
     let source = (&archive[..1024]).chain(Cut);
     let error = unpack(source, "test", &root, Place::options()).unwrap_err();
     assert!(error.to_string().contains("connection lost"), "{error}");
+}
+
+/// What a hostile archive may try: few names, so that entries meet each other.
+fn hostile() -> impl Strategy<Value = Archive> {
+    const NAMES: [&str; 10] = [
+        "a",
+        "b",
+        "a/b",
+        "a/b/c",
+        "../outside/secret",
+        "a/../../outside/new",
+        "/a",
+        "b/secret",
+        "../outside",
+        "a/secret",
+    ];
+    const TARGETS: [&str; 8] = [
+        "a",
+        "..",
+        "../outside",
+        "../outside/secret",
+        "/",
+        "/proc/self/cwd",
+        "a/b",
+        "../../outside",
+    ];
+    let name = || prop::sample::select(&NAMES[..]);
+    let target = || prop::sample::select(&TARGETS[..]);
+    let step = prop_oneof![
+        name().prop_map(|name| Step::File(name.into())),
+        name().prop_map(|name| Step::Dir(format!("{name}/"))),
+        (name(), target()).prop_map(|(name, to)| Step::Link(EntryType::Symlink, name, to)),
+        (name(), target()).prop_map(|(name, to)| Step::Link(EntryType::Link, name, to)),
+        name().prop_map(|name| {
+            let (parent, last) = name.rsplit_once('/').unwrap_or(("", name));
+            Step::File(format!("{parent}/.wh.{last}"))
+        }),
+        name().prop_map(|name| Step::File(format!("{name}/.wh..wh..opq"))),
+    ];
+    prop::collection::vec(step, 1..12).prop_map(|steps| {
+        steps.into_iter().fold(Archive::default(), |archive, step| match step {
+            Step::File(name) => archive.file(&name, "x"),
+            Step::Dir(name) => archive.dir(&name),
+            Step::Link(kind, name, to) => archive.link(kind, name, to),
+        })
+    })
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    File(String),
+    Dir(String),
+    Link(EntryType, &'static str, &'static str),
+}
+
+proptest! {
+    /// Whether it is unpacked or refused: nothing outside is changed, read or linked to.
+    #[test]
+    fn no_archive_reaches_outside(archive in hostile()) {
+        let place = Place::new();
+        let _ = place.unpack(&archive.end());
+        let secret = fs::metadata(place.dir.path().join("outside/secret")).unwrap();
+        let mut waiting = vec![place.root()];
+        while let Some(dir) = waiting.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let entry = entry.unwrap();
+                let meta = fs::symlink_metadata(entry.path()).unwrap();
+                prop_assert_ne!(meta.ino(), secret.ino());
+                if meta.is_dir() {
+                    waiting.push(entry.path());
+                }
+            }
+        }
+    }
+
+    /// Bytes that are no archive, or the beginning of one that is damaged.
+    #[test]
+    fn damaged_archives_are_refused_or_unpacked_within(
+        archive in hostile(), position in any::<prop::sample::Index>(), byte in any::<u8>()
+    ) {
+        let mut archive = archive.end();
+        let position = position.index(archive.len());
+        archive[position] = byte;
+        let _ = Place::new().unpack(&archive);
+    }
 }

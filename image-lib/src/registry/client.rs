@@ -119,12 +119,12 @@ impl Client {
     }
 
     /// Uploads a blob in one request. `open` is called again where the request has to be repeated.
-    pub fn put_blob(
+    pub fn put_blob<R: Read>(
         &self,
         repository: &str,
         digest: &Digest,
         size: u64,
-        open: impl Fn() -> Result<Box<dyn Read>>,
+        open: impl Fn() -> Result<R>,
     ) -> Result<()> {
         let path = format!("/v2/{repository}/blobs/uploads/");
         let scope = push_scope(repository);
@@ -136,8 +136,8 @@ impl Client {
         let place = if place.starts_with('/') { self.url(place) } else { place.to_owned() };
         let separator = if place.contains('?') { '&' } else { '?' };
         let place = format!("{place}{separator}digest={digest}");
-        let mut body = open()?;
         let response = self.send(&scope, |token| {
+            let mut body = open().map_err(|e| ureq::Error::Io(std::io::Error::other(e)))?;
             let request = self.agent.put(&place);
             authorized(request, token)
                 .header("content-type", "application/octet-stream")

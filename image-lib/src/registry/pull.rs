@@ -228,6 +228,10 @@ impl<'a> Blobs<'a> {
 
     fn layer(&self, descriptor: &Descriptor, diff_id: &Digest) -> Result<Fresh<'a>> {
         let digest = descriptor.digest();
+        if self.store.has_blob(digest)? {
+            (self.tell)(Progress::Present { digest: digest.to_string() });
+            return self.store.unpack_blob(digest, diff_id, self.repository);
+        }
         (self.tell)(Progress::Begin { digest: digest.to_string(), size: descriptor.size() });
         let fresh = self.store.add_layer(self.source(descriptor), Some(digest))?;
         digest::verify(&format!("layer {digest}, unpacked"), diff_id, &fresh.diff.digest)?;

@@ -1,5 +1,6 @@
 //! An image to a registry.
 
+use std::fs::File;
 use std::io::Read;
 
 use oci_spec::image::{Descriptor, Digest};
@@ -60,10 +61,23 @@ fn blob(
         .len();
     tell(Progress::Begin { digest: digest.to_string(), size });
     client.put_blob(repository, digest, size, || {
-        let file: Box<dyn Read> = Box::new(store.open_blob(digest, by)?);
-        Ok(file)
+        Ok(Told { blob: store.open_blob(digest, by)?, digest, tell })
     })?;
-    tell(Progress::Bytes { digest: digest.to_string(), count: size });
     tell(Progress::Done { digest: digest.to_string() });
     Ok(())
+}
+
+/// Tells how much of a blob has been read.
+struct Told<'a> {
+    blob: File,
+    digest: &'a Digest,
+    tell: Tell<'a>,
+}
+
+impl Read for Told<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.blob.read(buffer)?;
+        (self.tell)(Progress::Bytes { digest: self.digest.to_string(), count: count as u64 });
+        Ok(count)
+    }
 }

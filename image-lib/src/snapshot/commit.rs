@@ -77,9 +77,9 @@ pub fn import(store: &Store, source: impl Read, commit: &Commit) -> Result<Commi
     });
     changes::apply(&mut config, &commit.changes)?;
     let fresh = store.add_layer(source, None)?;
-    let descriptor = store.layer_descriptor(&fresh.blob, "import")?;
-    let diff_id = fresh.diff.digest.clone();
+    let (blob, diff_id) = (fresh.blob.clone(), fresh.diff.digest.clone());
     store.commit_layers(vec![fresh])?;
+    let descriptor = store.layer_descriptor(&blob, "import")?;
     add_layer(&mut config, &diff_id, commit);
     store.put_image(&config, vec![descriptor])
 }

@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, Stat, ioctl_ficlone, linkat, mkdirat, mknodat, openat,
-    readlinkat, statat, symlinkat,
+    AtFlags, FileType, Mode, OFlags, SeekFrom, Stat, ioctl_ficlone, linkat, mkdirat, mknodat,
+    openat, readlinkat, seek, statat, symlinkat,
 };
 use rustix::io::Errno;
 
@@ -123,9 +123,28 @@ pub fn file(from: (&Dir, &OsStr), to: (&Dir, &OsStr)) -> io::Result<()> {
     let mut target = File::from(openat(to.0, to.1, write, Mode::RUSR | Mode::WUSR)?);
     match ioctl_ficlone(&target, &source) {
         Err(Errno::OPNOTSUPP | Errno::NOTTY | Errno::XDEV | Errno::INVAL | Errno::NOSYS) => {
-            // copy_file_range(2) inside, which leaves the bytes in the kernel.
-            io::copy(&mut source, &mut target).map(drop)
+            data(&mut source, &mut target)
         }
         other => Ok(other?),
+    }
+}
+
+/// All that is not a hole (lseek(2), `SEEK_DATA`): an image may have files larger than any disk.
+fn data(source: &mut File, target: &mut File) -> io::Result<()> {
+    let size = source.metadata()?.len();
+    target.set_len(size)?;
+    let mut position = 0;
+    loop {
+        let begin = match seek(&*source, SeekFrom::Data(position)) {
+            Ok(begin) => begin,
+            // Nothing but a hole up to the end.
+            Err(Errno::NXIO) => return Ok(()),
+            Err(e) => return Err(e.into()),
+        };
+        position = seek(&*source, SeekFrom::Hole(begin))?;
+        seek(&*source, SeekFrom::Start(begin))?;
+        seek(&*target, SeekFrom::Start(begin))?;
+        // copy_file_range(2) inside, which leaves the bytes in the kernel.
+        io::copy(&mut source.take(position - begin), target)?;
     }
 }

@@ -126,3 +126,7 @@ fn changed<W: Write>(packer: &mut Packer<W>, root: &Dir, changes: &[Change]) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "export_tests.rs"]
+mod tests;

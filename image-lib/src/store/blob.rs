@@ -77,11 +77,22 @@ impl BlobWriter<'_> {
             digest::verify("blob", expected, &content.digest)?;
         }
         self.file.sync_all().map_err(|e| Error::io("fsync", "blob", &e))?;
-        let (from, to) = (OsStr::new(&self.name), OsStr::new(content.digest.digest()));
+        self.publish(&content.digest)?;
+        Ok(content)
+    }
+
+    /// The file itself, for who hashes what is written by other means, and then says what it was by
+    /// [`publish`](Self::publish).
+    pub(crate) fn unhashed(&self) -> &File {
+        &self.file
+    }
+
+    /// Makes it the blob of a digest that the caller has found it to have, and has written to disk.
+    pub(crate) fn publish(mut self, digest: &Digest) -> Result<()> {
+        let (from, to) = (OsStr::new(&self.name), OsStr::new(digest::hex(digest)?));
         self.store.tmp.rename(from, &self.store.blobs, to)?;
         self.finished = true;
-        self.store.blobs.sync()?;
-        Ok(content)
+        self.store.blobs.sync()
     }
 }
 
