@@ -247,7 +247,8 @@ impl build::Host for Host<'_> {
             }
         }
         let reference = name.parse()?;
-        let tell = if self.output.is_some() { progress::quiet } else { progress::tell };
+        let display = progress::Display::new(self.output.is_some());
+        let tell = |told| display.tell(told);
         let access = registry::Access::default();
         // Nothing is there yet that would have to be removed: a signal ends us, as it ends pull.
         let pulled = Forwarder::released(|| {
