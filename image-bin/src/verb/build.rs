@@ -74,9 +74,9 @@ pub struct Build {
 /// Builds, names what was built, and tells.
 pub fn run(args: Build, context: &Context) -> Result<(), Failure> {
     let options = options(&args)?;
+    let store = context.open()?;
     // Before anything is made: from here on, signals end the build, not the program.
     let forwarder = Forwarder::new()?;
-    let store = context.open()?;
     let (files, dockerfile) = input(&args, &store)?;
     let output = args.quiet.then(spool).transpose()?;
     let host = Host {
@@ -92,7 +92,6 @@ pub fn run(args: Build, context: &Context) -> Result<(), Failure> {
         Ok(built) => built,
         Err(e) => {
             host.show_output()?;
-            // Whose reader is gone is told so, and not as a line of the Dockerfile.
             return Err(host.failure.take().unwrap_or_else(|| e.into()));
         }
     };
@@ -163,11 +162,12 @@ fn input<'a>(args: &Build, store: &'a Store) -> Result<(build::Context<'a>, Stri
             }
         };
         // Beside a Dockerfile of the context there may be a list of its own.
-        let own = file.filter(|file| *file != "-").and_then(|file| {
+        let within = |file: &str| {
             let (file, root) = (Path::new(file).canonicalize().ok()?, path.canonicalize().ok()?);
             Some(file.strip_prefix(root).ok()?.to_str()?.to_owned())
-        });
-        files.ignore(own.as_deref().or(Some(DOCKERFILE)))?;
+        };
+        let own = file.map_or(Some(DOCKERFILE.to_owned()), within);
+        files.ignore(own.as_deref())?;
         let missing = || Failure::Argument(format!("{}: has no {DOCKERFILE}", args.context));
         return Ok((files, text.ok_or_else(missing)?));
     }
@@ -177,7 +177,9 @@ fn input<'a>(args: &Build, store: &'a Store) -> Result<(build::Context<'a>, Stri
     }
     let mut begin = Vec::new();
     let mut stdin = io::stdin().lock();
-    stdin.by_ref().take(512).read_to_end(&mut begin).map_err(Failure::io("read standard input"))?;
+    // Somebody may be typing it.
+    Forwarder::released(|| stdin.by_ref().take(512).read_to_end(&mut begin))?
+        .map_err(Failure::io("read standard input"))?;
     let is_archive = build::is_archive(&begin);
     let source = io::Cursor::new(begin).chain(stdin);
     if !is_archive {
@@ -198,9 +200,7 @@ fn text_of_stdin() -> Result<String, Failure> {
 fn text_of(source: impl Read) -> Result<String, Failure> {
     const LARGEST: u64 = 4 << 20;
     let mut text = String::new();
-    source
-        .take(LARGEST)
-        .read_to_string(&mut text)
+    Forwarder::released(|| source.take(LARGEST).read_to_string(&mut text))?
         .map_err(Failure::io("read the Dockerfile from standard input"))?;
     Ok(text)
 }
@@ -279,10 +279,11 @@ impl build::Host for Host<'_> {
 }
 
 impl Host<'_> {
-    /// For the library an error of ours is just one.
+    /// For the library an error of ours is just one. That nobody reads is none of the Dockerfile's, and
+    /// the image is not made: not the success that it is for what only prints.
     fn note(&self, failure: Failure) -> Error {
-        if let Failure::Output(_) = failure {
-            self.failure.replace(Some(failure));
+        if let Failure::Output(e) = failure {
+            self.failure.replace(Some(Failure::io("write standard output")(e)));
             return Error::Interrupted;
         }
         Error::Stream { action: "run".into(), problem: failure.to_string() }

@@ -55,6 +55,10 @@ fn what_is_pushed_is_pulled_with_the_same_digest_by_us_and_by_skopeo() {
     // Pulled because it is not there.
     assert_eq!(other.ok(&["run", "--rm", &name, "echo", "pulled"]), "pulled");
     assert_eq!(other.image(&name)["Digest"], digest.as_str());
+    let build = other.command(&["build", "--pull", "--network=none", "-t", "built", "-"]);
+    let out =
+        build.stdin(format!("FROM {name} AS x\nFROM x\nCOPY --from=x /bin /bin2\n")).run().ok();
+    assert!(out.stderr.contains("already there"), "{out:?}");
     let by_digest = registry.name(&format!("user/image@{digest}"));
     other.ok(&["pull", &by_digest]);
     assert_eq!(other.ok(&["search", &registry.name("image")]), registry.name("user/image"));
