@@ -188,7 +188,7 @@ impl Site {
     }
 
     fn wait_for_status(&self, status: &str) -> Result<(), String> {
-        let end = Instant::now() + patience(Duration::from_secs(5));
+        let end = Instant::now() + patience(Duration::from_secs(10));
         loop {
             let state = self.untraced("state")?;
             let now: Value = serde_json::from_str(&state.stdout).unwrap_or_default();

@@ -39,7 +39,7 @@ impl Traces {
 
 /// Waits a little until all is as before and no child is left: a killed process is gone a moment later.
 pub fn wait_until_as_before(bundle: &Bundle, parent: &str, before: &Traces) -> Result<(), String> {
-    let end = Instant::now() + patience(Duration::from_secs(3));
+    let end = Instant::now() + patience(Duration::from_secs(10));
     loop {
         let (children, now) = (living_children(), Traces::of(bundle, parent));
         if children.is_empty() && now == *before {
