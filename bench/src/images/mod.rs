@@ -155,10 +155,15 @@ fn rounds(site: &Site, tasks: Vec<Task>, count: usize) -> Vec<Row> {
     rows
 }
 
+/// ext4 does not give inodes away again for five seconds, and looks for others meanwhile (`recently_deleted` in
+/// fs/ext4/ialloc.c): what was removed just before would be paid for by whoever makes files next.
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(6);
+
 /// What others have to write to the disk is written before: some of the tools wait for the disk.
 fn once(site: &Site, task: &Task) -> Result<crate::meter::Sample, String> {
     task.reset(site)?;
     nix::unistd::sync();
+    std::thread::sleep(SETTLE);
     Meter::new()?.time(&task.words)
 }
 
