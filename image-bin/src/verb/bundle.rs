@@ -11,7 +11,9 @@ use crate::failure::Failure;
 use crate::output;
 
 /// make a bundle of an image, for `teu run -b`
+// As docker's, -h is the host's name.
 #[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
 pub struct Bundle {
     #[command(flatten)]
     flags: Flags,

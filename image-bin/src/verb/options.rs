@@ -28,8 +28,12 @@ pub struct Flags {
     user: Option<String>,
 
     /// Host name [default: the container's name]
-    #[arg(short = 'H', long, value_name = "name")]
+    #[arg(short = 'h', long, value_name = "name")]
     hostname: Option<String>,
+
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
 
     /// Limit of memory: 64m, 1g
     #[arg(short, long, value_name = "size", value_parser = size::parse)]

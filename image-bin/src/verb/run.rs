@@ -15,7 +15,9 @@ use crate::failure::Failure;
 use crate::output;
 
 /// run a command in a new container
+// As docker's, -h is the host's name.
 #[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
 pub struct Run {
     #[command(flatten)]
     flags: Flags,

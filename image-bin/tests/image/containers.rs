@@ -25,7 +25,7 @@ fn a_command_runs_with_what_the_flags_say() {
             "/srv/new",
             "-u",
             "web",
-            "-H",
+            "-h",
             "box",
             "-m",
             "64m",

@@ -255,6 +255,20 @@ fn search_reads_every_page_of_the_catalog() {
 }
 
 #[test]
+fn search_asks_a_registry_that_can_search() {
+    require!("root");
+    let place = Place::new();
+    let fake = Fake::start(Content::default(), |request, right| match request.path.as_str() {
+        "/v1/search?q=busy%26box&n=100" => {
+            Answer::new(200, r#"{"num_results":2,"results":[{"name":"busybox"},{"name":"a/b"}]}"#)
+        }
+        _ => right,
+    });
+    let found = place.ok(&["search", &fake.name("busy&box")]);
+    assert_eq!(found, format!("{}\n{}", fake.name("busybox"), fake.name("a/b")));
+}
+
+#[test]
 fn progress_is_bars_on_a_terminal_and_lines_elsewhere() {
     require!("root", "busybox");
     let (source, place) = (busybox(), Place::new());

@@ -60,6 +60,22 @@ impl Client {
         self.get("/v2/", "", &[]).map(drop)
     }
 
+    /// What the registry's own search finds (`GET /v1/search`, which Docker Hub has kept); `None` if it
+    /// has none.
+    pub fn found(&self, word: &str) -> Result<Option<Vec<String>>> {
+        let response = self.send("", |token| {
+            let request = self.agent.get(self.url("/v1/search"));
+            authorized(request.query("q", word).query("n", "100"), token).call()
+        })?;
+        if !response.status().is_success() {
+            return Ok(None);
+        }
+        let answer: Value = serde_json::from_slice(&self.body(response)?).unwrap_or_default();
+        let Some(results) = answer["results"].as_array() else { return Ok(None) };
+        let names = results.iter().filter_map(|result| result["name"].as_str());
+        Ok(Some(names.map(str::to_owned).collect()))
+    }
+
     /// All repositories, page after page.
     pub fn catalog(&self) -> Result<Vec<String>> {
         const PAGES: usize = 100;

@@ -72,21 +72,28 @@ pub fn login(registry: &str, access: &Access) -> Result<()> {
     Client::new(registry, access)?.check()
 }
 
-/// The names of repositories that contain a word, as far as the registry tells
-/// (`GET /v2/_catalog`).
+/// The names of repositories that a registry's search finds for a word (`GET /v1/search`); of one that has
+/// no search those that contain it, as far as it lists them (`GET /v2/_catalog`).
 ///
 /// # Errors
-/// If it does not tell.
+/// If it has neither.
 pub fn search(registry: &str, word: &str, access: &Access) -> Result<Vec<String>> {
-    let mut names = Client::new(registry, access)?.catalog()?;
+    let host = if registry == DOCKER { "index.docker.io" } else { registry };
+    let client = Client::new(host, access)?;
+    if let Some(found) = client.found(word)? {
+        return Ok(found);
+    }
+    let mut names = client.catalog()?;
     names.retain(|name| name.contains(word));
     Ok(names)
 }
 
+const DOCKER: &str = "docker.io";
+
 /// The registry that holds docker.io's images.
 fn host_of(reference: &Reference) -> &str {
     match reference.registry() {
-        "docker.io" => "registry-1.docker.io",
+        DOCKER => "registry-1.docker.io",
         other => other,
     }
 }
