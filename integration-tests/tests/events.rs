@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use integration_tests::{
-    Bundle, Cmd, Container, Runtime, Value, cgroup, json, known_difference, require,
+    Bundle, Cmd, Container, Runtime, Value, cgroup, json, known_difference, patience, require,
 };
 
 /// Too little for `probe touch-memory 64`, enough for `exec`.
@@ -73,7 +73,7 @@ fn running_out_of_memory_is_told() {
     limit_memory(&c);
     let events = b.verb("events").args(["--interval", "1h", b.id()]).spawn();
     // It has to be there before it can tell.
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(patience(Duration::from_millis(500)));
     c.exec(&["touch-memory", "64"]).exits(137);
     events.wait_for("oom");
     assert_eq!(lines(&events.stdout())[0], json!({ "type": "oom", "id": b.id() }));
@@ -91,7 +91,7 @@ fn an_init_that_is_killed_for_want_of_memory_is_told_before_the_end() {
     let c = b.create();
     limit_memory(&c);
     let events = b.verb("events").args(["--interval", "1h", b.id()]).spawn();
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(patience(Duration::from_millis(500)));
     c.start().ok();
     let outcome = events.wait().ok();
     let line = json!({ "type": "oom", "id": b.id() });
