@@ -34,7 +34,7 @@ pub(crate) struct Tasks {
     pub path: PathBuf,
     /// Rootless: the container may do without it where permissions forbid it.
     pub dispensable: bool,
-    /// Processes in it may be limited in number.
+    /// Processes in it are limited in number.
     pub counted: bool,
 }
 
@@ -80,8 +80,9 @@ pub(super) fn join(plan: &mut Builder, shape: &CgroupShape, who: Joining) {
 pub(super) enum Joining {
     /// The container's process.
     Process,
-    /// One that will clone the container's process. Where processes are counted it would be one too
-    /// many: in a container that has as many as it may, but one, the clone would fail.
+    /// One that will clone the container's process. Where processes are limited it would be one too
+    /// many: in a container that has as many as it may, but one, the clone would fail. What the
+    /// runtime does instead takes the lock that `tasks` is to avoid, hence only there.
     Stage,
 }
 
