@@ -200,8 +200,11 @@ fn text_of_stdin() -> Result<String, Failure> {
 fn text_of(source: impl Read) -> Result<String, Failure> {
     const LARGEST: u64 = 4 << 20;
     let mut text = String::new();
-    Forwarder::released(|| source.take(LARGEST).read_to_string(&mut text))?
+    Forwarder::released(|| source.take(LARGEST + 1).read_to_string(&mut text))?
         .map_err(Failure::io("read the Dockerfile from standard input"))?;
+    if text.len() as u64 > LARGEST {
+        return Err(Failure::Argument("standard input: is larger than 4 MiB".into()));
+    }
     Ok(text)
 }
 

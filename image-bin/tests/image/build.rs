@@ -360,6 +360,9 @@ fn contexts_come_on_standard_input() {
     build().stdin("FROM busybox\nRUN echo alone > /f\n").run().ok();
     assert_eq!(shows(&place, "cat /f"), "alone");
     build().stdin("FROM busybox\nCOPY f /f\n").run().fails_with(&["there is no build context"]);
+    // Not the part of it that would fit.
+    let large = format!("FROM busybox\nRUN true\n{}", "# more\n".repeat(600_000));
+    build().stdin(large).run().fails_with(&["larger than 4 MiB"]);
     let files = [("f", "packed"), ("g", "g"), (".dockerignore", "g\n")];
     let dir = context(&place, "context", "FROM busybox\nCOPY . /all\n", &files);
     for flags in ["-cf", "-czf"] {

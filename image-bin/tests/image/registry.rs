@@ -140,6 +140,11 @@ impl Spoiler {
         });
         Self { port, cuts }
     }
+
+    /// The image's name there.
+    fn name(&self) -> String {
+        format!("localhost:{}/image", self.port)
+    }
 }
 
 /// One request a connection; TLS is not understood, which makes clients talk without.
@@ -173,17 +178,23 @@ fn serve(mut client: TcpStream, behind: u16, lie: bool, cuts: &AtomicU32) -> std
     client.write_all(&answer)
 }
 
+/// A registry with an image of a digest, and a spoiler before it.
+fn spoiled(place: &Place, lies: bool) -> (Registry, Spoiler, String) {
+    place.busybox();
+    let registry = Registry::start(place, "", "");
+    let name = registry.name("image");
+    place.ok(&["tag", "busybox", &name]);
+    let digest = place.ok(&["push", "-q", &name]);
+    let spoiler = Spoiler::start(registry.port, lies);
+    (registry, spoiler, digest)
+}
+
 #[test]
 fn a_pull_goes_on_where_the_connection_was_cut() {
     require!("root", "busybox", "docker-registry");
     let (place, other) = (Place::new(), Place::new());
-    place.busybox();
-    let registry = Registry::start(&place, "", "");
-    let name = registry.name("image");
-    place.ok(&["tag", "busybox", &name]);
-    let digest = place.ok(&["push", "-q", &name]);
-    let spoiler = Spoiler::start(registry.port, false);
-    let name = format!("localhost:{}/image", spoiler.port);
+    let (_registry, spoiler, digest) = spoiled(&place, false);
+    let name = spoiler.name();
     other.ok(&["pull", &name]);
     assert_eq!(other.image(&format!("{name}:latest"))["Digest"], digest.as_str());
     assert!(spoiler.cuts.load(Ordering::Relaxed) >= 2);
@@ -193,13 +204,8 @@ fn a_pull_goes_on_where_the_connection_was_cut() {
 fn a_registry_that_lies_leaves_nothing_behind() {
     require!("root", "busybox", "docker-registry");
     let (place, other) = (Place::new(), Place::new());
-    place.busybox();
-    let registry = Registry::start(&place, "", "");
-    let name = registry.name("image");
-    place.ok(&["tag", "busybox", &name]);
-    place.ok(&["push", "-q", &name]);
-    let spoiler = Spoiler::start(registry.port, true);
-    let name = format!("localhost:{}/image", spoiler.port);
+    let (_registry, spoiler, _) = spoiled(&place, true);
+    let name = spoiler.name();
     other.run(&["pull", &name]).fails_with(&["expected sha256:"]);
     assert_eq!(other.images().as_array().unwrap().len(), 0);
     let left = Cmd::new("find").arg(other.path("store/tmp")).args(["-mindepth", "1"]).run();
