@@ -156,11 +156,14 @@ impl Machine {
             Op::AwaitStart { fifo } => self.await_start(fifo),
             Op::Close { slot } => self.close(slot),
             Op::Dup { slot, to } => sys::dup3(self.fd(slot)?, to),
-            Op::CloseRest { keep, keep_too, from } => self.close_rest(keep, keep_too, from),
+            Op::CloseRest { keep, second, third, from } => {
+                self.close_rest([keep, second, third], from)
+            }
             Op::Open { dir, out, path, flags } => {
                 let fd = sys::openat(self.fd(dir)?, self.text(path)?, flags)?;
                 self.set(out, fd)
             }
+            Op::Write { file, data } => sys::write(self.fd(file)?, self.bytes(data)?),
             Op::WriteFile { dir, path, data } => files::write_file(self, dir, path, data),
             Op::Resolve { root, out, path } => {
                 let fd = files::resolve(self.fd(root)?, self.text(path)?)?;
@@ -305,23 +308,26 @@ impl Machine {
     }
 
     /// Closes the gaps between the kept descriptors, in whatever order they are.
-    fn close_rest(&mut self, keep: Slot, keep_too: Slot, from: u32) -> Result<()> {
-        let kept =
-            |slot: Slot| if slot == Slot::NONE { u32::MAX } else { self.fd_or_none(slot) as u32 };
-        let (a, b) = (kept(keep), kept(keep_too));
-        let (low, high) = if a < b { (a, b) } else { (b, a) };
+    fn close_rest(&mut self, keep: [Slot; 3], from: u32) -> Result<()> {
+        let kept = keep.map(|slot| match slot {
+            Slot::NONE => u32::MAX,
+            slot => self.fd_or_none(slot) as u32,
+        });
         sys::close_on_exec_from(from)?;
         self.left_open = 0;
         let mut start = from;
-        for kept in [low, high] {
-            if kept > start {
-                sys::close_range(start, kept.saturating_sub(1))?;
+        // Not more often than there are kept ones, whatever their numbers.
+        for _ in keep {
+            let next = kept.into_iter().filter(|fd| *fd >= start).min().unwrap_or(u32::MAX);
+            if next == u32::MAX {
+                break;
             }
-            if kept >= start {
-                start = kept.saturating_add(1);
+            if next > start {
+                sys::close_range(start, next.saturating_sub(1))?;
             }
+            start = next.saturating_add(1);
         }
-        if high == u32::MAX { Ok(()) } else { sys::close_range(start, u32::MAX) }
+        sys::close_range(start, u32::MAX)
     }
 
     /// A string of the plan.

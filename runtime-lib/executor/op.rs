@@ -321,11 +321,13 @@ ops! {
     Close { slot: Slot }
     /// dup3(slot, to, 0): a standard stream.
     Dup { slot: Slot, to: u32 }
-    /// Closes every descriptor from `from` on but these two, which the exec will close: nothing else
-    /// can get in (CVE-2024-21626).
-    CloseRest { keep: Slot, keep_too: Slot, from: u32 }
+    /// Closes every descriptor from `from` on but these, which the exec will close: nothing else can
+    /// get in (CVE-2024-21626).
+    CloseRest { keep: Slot, second: Slot, third: Slot, from: u32 }
     /// openat(dir, path, flags) in a tree no container can write: the host's, or a private procfs.
     Open { dir: Slot, out: Slot, path: Text, flags: u32 }
+    /// write(file, data).
+    Write { file: Slot, data: Bytes }
     /// Opens an existing file without following symlinks out of `dir`, writes, closes.
     WriteFile { dir: Slot, path: Text, data: Bytes }
     /// openat2(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS).

@@ -281,7 +281,7 @@ mod tests {
         let steps = [
             Op::Dup { slot: Slot(2), to: 0 },
             Op::Close { slot: Slot(7) },
-            Op::CloseRest { keep: Slot::CONTROL, keep_too: Slot::NONE, from: 3 },
+            Op::CloseRest { keep: Slot::CONTROL, second: Slot::NONE, third: Slot::NONE, from: 3 },
             Op::Exit {},
         ];
         let encode = |op| Step { op, on_error: OnError::fail() }.encode();

@@ -17,7 +17,6 @@ use super::paths::{Paths, Place};
 use super::remove::{Made, remove_dirs, remove_empty, remove_made};
 use super::{kill, oom, systemd, tree};
 use crate::error::{Error, Result};
-use crate::fdio;
 
 const FREEZE_PATIENCE: Duration = Duration::from_secs(10);
 const LIST_PATIENCE: Duration = Duration::from_secs(2);
@@ -28,7 +27,7 @@ pub(crate) struct TasksFile {
     pub(crate) path: PathBuf,
     /// The container can do without it.
     pub(crate) dispensable: bool,
-    /// Processes in it are limited in number.
+    /// Processes in it are counted, and can be limited in number.
     pub(crate) counted: bool,
 }
 
@@ -172,7 +171,7 @@ impl Cgroup {
         let of = |place: &Place| TasksFile {
             path: place.dir.join("tasks"),
             dispensable: self.can_do_without(place),
-            counted: place.has("pids") && is_limited(place),
+            counted: place.has("pids"),
         };
         self.paths.v1.iter().map(of).collect()
     }
@@ -275,11 +274,6 @@ pub(super) fn refuse_populated(place: &Place) -> Result<()> {
             Err(Error::WrongStatus(text))
         }
     }
-}
-
-/// By the cgroup's own limit. What cannot be read may be one.
-fn is_limited(pids: &Place) -> bool {
-    fdio::read(&pids.dir.join("pids.max")).map_or(true, |max| max.trim_ascii() != b"max")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use oci_spec::runtime::ExecCPUAffinity;
 
-use super::cgroup::{self, CgroupShape, Joining};
+use super::cgroup::{self, CgroupShape, Handed};
 use crate::plan::Builder;
 use crate::plan::op::Op;
 use crate::spec::bit_mask;
@@ -27,18 +27,24 @@ pub(super) fn around_join(
     plan: &mut Builder,
     affinity: Option<&ExecCPUAffinity>,
     shape: &CgroupShape,
-    who: Joining,
-) {
+    stage: bool,
+) -> Option<Handed> {
     let of = |cpus: &Option<String>| bit_mask(cpus.as_deref().unwrap_or_default());
     // `validate` has refused wrong lists.
     let initial = affinity.and_then(|a| of(a.initial()).ok()).unwrap_or_default();
     let last = affinity.and_then(|a| of(a.cpu_affinity_final()).ok()).unwrap_or_default();
     set(plan, "process.execCPUAffinity.initial", &initial);
-    cgroup::join(plan, shape, who);
+    let handed = if stage {
+        cgroup::join_as_stage(plan, shape)
+    } else {
+        cgroup::join(plan, shape);
+        None
+    };
     set(plan, "process.execCPUAffinity.final", &last);
     if initial.is_empty() && last.is_empty() {
         reset(plan);
     }
+    handed
 }
 
 fn set(plan: &mut Builder, field: &str, cpus: &[u8]) {

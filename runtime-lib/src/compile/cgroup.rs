@@ -34,7 +34,7 @@ pub(crate) struct Tasks {
     pub path: PathBuf,
     /// Rootless: the container may do without it where permissions forbid it.
     pub dispensable: bool,
-    /// Processes in it are limited in number.
+    /// Processes in it are counted, and can be limited in number.
     pub counted: bool,
 }
 
@@ -49,54 +49,81 @@ pub(crate) struct Hierarchy {
     pub path: PathBuf,
 }
 
+const DENIED: [u8; 3] = [1, 13, 30]; // EPERM, EACCES, EROFS
+
 /// The process joins by itself: no waiting for the runtime, and "0" needs no pid. `tasks` rather than
 /// `cgroup.procs`: the same for a process of one thread, but without the lock that keeps all the
 /// machine's processes from forking, for which the kernel waits out an RCU grace period (10 ms where
 /// nobody did so lately).
-pub(super) fn join(plan: &mut Builder, shape: &CgroupShape, who: Joining) {
-    const DENIED: [u8; 3] = [1, 13, 30]; // EPERM, EACCES, EROFS
+pub(super) fn join(plan: &mut Builder, shape: &CgroupShape) {
+    join_those(plan, shape, |_| true);
+}
+
+/// The same of a process that will clone the container's process. Where processes are limited it would
+/// be one too many: in a container that has as many as it may, but one, the clone would fail. So it only
+/// opens that file for the clone, which could not: it is in other namespaces by then.
+pub(super) fn join_as_stage(plan: &mut Builder, shape: &CgroupShape) -> Option<Handed> {
+    join_those(plan, shape, |tasks| !tasks.counted);
+    shape.tasks.iter().find(|tasks| tasks.counted).map(|tasks| hand(plan, tasks))
+}
+
+fn join_those(plan: &mut Builder, shape: &CgroupShape, wanted: impl Fn(&Tasks) -> bool) {
     plan.origin("linux.cgroupsPath");
     if let Some(by_systemd) = &shape.by_systemd {
         meet_for_systemd(plan, by_systemd);
     }
     let data = plan.bytes("0");
-    for Tasks { path, dispensable, counted } in &shape.tasks {
-        if *counted && who == Joining::Stage {
-            continue;
-        }
+    for Tasks { path, dispensable, .. } in shape.tasks.iter().filter(|tasks| wanted(tasks)) {
         let path = plan.text(path.as_os_str().as_bytes());
-        let write = Op::WriteFile { dir: Slot::CWD, path, data };
-        if *dispensable {
-            plan.push_or_skip(write, DENIED);
-        } else {
-            plan.push(write);
-        }
+        push(plan, Op::WriteFile { dir: Slot::CWD, path, data }, *dispensable);
     }
     plan.origin("");
 }
 
-/// Who joins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Joining {
-    /// The container's process.
-    Process,
-    /// One that will clone the container's process. Where processes are limited it would be one too
-    /// many: in a container that has as many as it may, but one, the clone would fail. What the
-    /// runtime does instead takes the lock that `tasks` is to avoid, hence only there.
-    Stage,
-}
-
-impl Joining {
-    pub(super) fn of(stage: bool) -> Self {
-        if stage { Self::Stage } else { Self::Process }
+fn push(plan: &mut Builder, op: Op, dispensable: bool) {
+    if dispensable {
+        plan.push_or_skip(op, DENIED);
+    } else {
+        plan.push(op);
     }
 }
 
-/// The runtime puts the clone where the stage has not been.
-pub(super) fn join_clone(plan: &mut Builder, shape: &CgroupShape) {
-    for Tasks { path, dispensable, .. } in shape.tasks.iter().filter(|tasks| tasks.counted) {
-        let (path, dispensable) = (path.clone(), *dispensable);
-        plan.runtime(RuntimeStep::JoinCgroup { path, dispensable });
+fn hand(plan: &mut Builder, tasks: &Tasks) -> Handed {
+    const O_WRONLY_CLOEXEC: u32 = (libc::O_WRONLY | libc::O_CLOEXEC).cast_unsigned();
+    plan.origin("linux.cgroupsPath");
+    let file = plan.slot();
+    let path = plan.text(tasks.path.as_os_str().as_bytes());
+    let open = |path| Op::Open { dir: Slot::CWD, out: file, path, flags: O_WRONLY_CLOEXEC };
+    if tasks.dispensable {
+        plan.push_or_else(open(path), DENIED);
+        let path = plan.text("/dev/null"); // takes what is written
+        plan.push(open(path));
+    } else {
+        plan.push(open(path));
+    }
+    plan.origin("");
+    Handed { file, dispensable: tasks.dispensable }
+}
+
+/// An open `tasks` file. The kernel judges a write by who has opened it (CVE-2021-4197).
+#[derive(Debug)]
+pub(super) struct Handed {
+    file: Slot,
+    dispensable: bool,
+}
+
+impl Handed {
+    pub(super) fn file(&self) -> Slot {
+        self.file
+    }
+
+    /// The clone joins where the stage has not been.
+    pub(super) fn join(self, plan: &mut Builder) {
+        plan.origin("linux.cgroupsPath");
+        let data = plan.bytes("0");
+        push(plan, Op::Write { file: self.file, data }, self.dispensable);
+        plan.push(Op::Close { slot: self.file });
+        plan.origin("");
     }
 }
 

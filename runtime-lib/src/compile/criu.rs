@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::cgroup::{self, CgroupShape, Joining};
+use super::cgroup::{self, CgroupShape};
 use super::mounts::{self, Entry, What};
 use super::namespaces::{CLONE_NEWNET, CLONE_NEWNS, Namespaces};
 use super::rootfs::{self, AT_RECURSIVE, OPEN_TREE_CLONE_CLOEXEC};
@@ -56,7 +56,7 @@ pub(crate) fn criu(request: &CriuRequest<'_>) -> Result<Plan> {
     for (slot, to) in given {
         plan.push(Op::Dup { slot, to });
     }
-    process::seal(&mut plan, &Pinned { start: None, console: None, stdio }, request.given);
+    process::seal(&mut plan, &Pinned { start: None, console: None, stdio }, None, request.given);
     plan.origin("criu");
     let argv = ["criu", "swrk", "3"].map(|word| plan.text(word));
     let argv = plan.texts(&argv);
@@ -73,7 +73,7 @@ pub(crate) fn criu(request: &CriuRequest<'_>) -> Result<Plan> {
 /// the host's secrets; and the root filesystem as a mount whose parent nothing covers, in a mount
 /// namespace that ends with CRIU: nothing of it is ever seen on the host.
 fn precede(plan: &mut Builder, restoring: &Restoring<'_>) {
-    cgroup::join(plan, restoring.cgroup, Joining::Process);
+    cgroup::join(plan, restoring.cgroup);
     resctrl::join(plan, restoring.resctrl, resctrl::Need::Create);
     affinity::reset(plan);
     process::session_keyring(plan, restoring.keyring);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Hook, Process, Spec};
 
-use super::cgroup::{self, CgroupShape};
+use super::cgroup::{CgroupShape, Handed};
 use super::credentials::Setgroups;
 use super::namespaces::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Namespaces};
 use super::process::{self, Dumpable, User};
@@ -98,7 +98,7 @@ pub(crate) fn hook(hook: &Hook, place: HookPlace<'_>) -> Result<Plan> {
             plan.push(Op::ResetSignals {});
             let path = plan.text(bundle.as_os_str().as_bytes());
             plan.push(Op::Chdir { again: 1, path });
-            process::seal(&mut plan, &pinned, 0);
+            process::seal(&mut plan, &pinned, None, 0);
         }
     }
     let path = plan.text(hook.path().as_os_str().as_bytes());
@@ -141,11 +141,11 @@ fn enter(
     plan.runtime(RuntimeStep::Launch { flags: 0, into_cgroup });
     let oom_score_adj = exec.and_then(|request| request.process.oom_score_adj());
     process::prologue(plan, oom_score_adj, Dumpable::Never);
+    let mut handed = None;
     if let Some(request) = exec {
         let affinity = request.process.exec_cpu_affinity().as_ref();
-        let joining = cgroup::Joining::of(stage_needed);
         lsm::label_next_exec(plan, Some(request.process));
-        affinity::around_join(plan, affinity, request.cgroup, joining);
+        handed = affinity::around_join(plan, affinity, request.cgroup, stage_needed);
         resctrl::join(plan, request.resctrl, resctrl::Need::Exec);
     }
     plan.origin("linux.namespaces");
@@ -153,10 +153,11 @@ fn enter(
     #[allow(clippy::cast_possible_truncation)] // all CLONE_NEW* are 32-bit
     plan.push(Op::Setns { ns, flags: flags as u32 });
     // Before the clone: what will be seen inside holds no descriptor of the host's.
-    process::seal(plan, pinned, exec.map_or(0, |request| request.preserve_fds));
+    let third = handed.as_ref().map(Handed::file);
+    process::seal(plan, pinned, third, exec.map_or(0, |request| request.preserve_fds));
     plan.origin("linux.namespaces");
     if stage_needed {
-        namespaces::clone(plan, 0, exec.map(|request| request.cgroup));
+        namespaces::clone(plan, 0, handed);
     }
     if flags & CLONE_NEWUSER != 0 {
         let setgroups = match exec {

@@ -143,15 +143,19 @@ impl Compiler<'_> {
         process::prologue(&mut self.plan, process.and_then(Process::oom_score_adj), dumpable);
         // Cgroups first: what follows is accounted to the container, and a new cgroup namespace
         // has the cgroup its creator is in as its root (cgroup_namespaces(7)).
-        let joining = cgroup::Joining::of(stage_needed);
-        cgroup::join(&mut self.plan, self.request.cgroup, joining);
+        let handed = if stage_needed {
+            cgroup::join_as_stage(&mut self.plan, self.request.cgroup)
+        } else {
+            cgroup::join(&mut self.plan, self.request.cgroup);
+            None
+        };
         resctrl::join(&mut self.plan, self.request.resctrl, resctrl::Need::Create);
         affinity::reset(&mut self.plan);
         mounts::make_early(self, entries);
         namespaces::join(&mut self.plan, &self.namespaces, self.request.host);
         if stage_needed {
             self.plan.origin("linux.namespaces");
-            namespaces::clone(&mut self.plan, new, Some(self.request.cgroup));
+            namespaces::clone(&mut self.plan, new, handed);
         }
         // Before the maps, as long as an ordinary user's runtime may write to files in /proc/PID.
         clocks::enter(&mut self.plan, self.request.spec, &self.namespaces);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
 
 use super::Compiler;
-use super::cgroup::{self, CgroupShape};
+use super::cgroup::Handed;
 use super::credentials::{self, Setgroups};
 use super::process::Dumpable;
 use crate::host::HostFacts;
@@ -116,14 +116,14 @@ pub(super) fn join(plan: &mut Builder, namespaces: &Namespaces<'_>, host: &HostF
 
 /// From here on the plan is for the child. It waits until the runtime knows it: its own messages must
 /// not come before the stage's, nor may it fail while nobody would reap it.
-pub(super) fn clone(plan: &mut Builder, flags: u64, cgroup: Option<&CgroupShape>) {
+pub(super) fn clone(plan: &mut Builder, flags: u64, handed: Option<Handed>) {
     plan.push(Op::Clone { cgroup: Slot::NONE, flags });
     plan.push(Op::Wait { number: signal::BORN });
     plan.runtime(RuntimeStep::Await(signal::BORN));
-    if let Some(shape) = cgroup {
-        cgroup::join_clone(plan, shape);
-    }
     plan.runtime(RuntimeStep::Answer(signal::BORN));
+    if let Some(handed) = handed {
+        handed.join(plan);
+    }
     // It is in the stage's session, whose leader is gone.
     plan.push(Op::Setsid {});
 }

@@ -104,7 +104,7 @@ fn write_oom_score_adj(plan: &mut Builder, adjustment: i32) {
 /// started without effect.
 pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
     let process = c.request.spec.process().as_ref();
-    seal(&mut c.plan, pinned, c.request.preserve_fds);
+    seal(&mut c.plan, pinned, None, c.request.preserve_fds);
     reopen_null(&mut c.plan, c.request.spec, process);
     let setgroups = Setgroups::of_new(c.request.spec, c.request.host);
     super::settings::apply(&mut c.plan, c.request.spec);
@@ -235,15 +235,17 @@ pub(super) fn candidates(plan: &mut Builder, name: &str, env: &[String]) -> List
     plan.texts(&texts)
 }
 
-/// Standard streams into place, everything else closed. What is opened after this is close-on-exec.
-pub(super) fn seal(plan: &mut Builder, pinned: &Pinned, preserve_fds: u32) {
+/// Standard streams into place, everything else closed, but what is pinned and `third`. What is opened
+/// after this is close-on-exec.
+pub(super) fn seal(plan: &mut Builder, pinned: &Pinned, third: Option<Slot>, preserve_fds: u32) {
     plan.origin("stdio");
     for (slot, number) in &pinned.stdio {
         plan.push(Op::Dup { slot: *slot, to: *number });
     }
     plan.origin("");
-    let keep_too = pinned.start.or(pinned.console).unwrap_or(Slot::NONE);
-    plan.push(Op::CloseRest { keep: Slot::CONTROL, keep_too, from: 3 + preserve_fds });
+    let second = pinned.start.or(pinned.console).unwrap_or(Slot::NONE);
+    let (keep, third) = (Slot::CONTROL, third.unwrap_or(Slot::NONE));
+    plan.push(Op::CloseRest { keep, second, third, from: 3 + preserve_fds });
 }
 
 /// A caller's /dev/null is the host's node. With a terminal there is none, and a container that has the

@@ -29,7 +29,6 @@ pub(crate) use hook::{HookRun, run as run_hook};
 pub(crate) use userns::user_namespaces;
 
 use crate::error::{Error, Result};
-use crate::fdio;
 use crate::plan::op::{Slot, signal as meeting};
 use crate::plan::record::Record;
 use crate::plan::{HookKind, Plan, RuntimeStep};
@@ -206,12 +205,6 @@ impl<'a> Drive<'a> {
             RuntimeStep::Await(meeting::BORN) => self.await_birth(),
             RuntimeStep::Await(number) => self.await_signal(*number).map(drop),
             RuntimeStep::Answer(number) => self.answer(*number),
-            RuntimeStep::JoinCgroup { path, dispensable } => {
-                match fdio::write(path, self.child()?.pid.to_string().as_bytes()) {
-                    Err(Errno::EPERM | Errno::EACCES | Errno::EROFS) if *dispensable => Ok(()),
-                    done => done.map_err(|e| Error::system("write a pid to", path.display(), e)),
-                }
-            }
             RuntimeStep::MapIds { userns, recursive, origin } => {
                 self.map_ids(*userns, *recursive, origin)
             }

@@ -39,10 +39,13 @@ pub(super) fn send_source(
     let rights = [ControlMessage::ScmRights(&descriptors)];
     let rights = if descriptors.is_empty() { &[] } else { rights.as_slice() };
     let (control, parts) = (control.as_raw_fd(), [IoSlice::new(&number)]);
-    match sendmsg::<()>(control, &parts, rights, MsgFlags::MSG_NOSIGNAL, None) {
-        // It is gone: what is received next tells why.
-        Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
-        Err(e) => Err(Error::system("sendmsg to", "control socket", e)),
+    loop {
+        match sendmsg::<()>(control, &parts, rights, MsgFlags::MSG_NOSIGNAL, None) {
+            Err(Errno::EINTR) => {}
+            // It is gone: what is received next tells why.
+            Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => return Ok(()),
+            Err(e) => return Err(Error::system("sendmsg to", "control socket", e)),
+        }
     }
 }
 
@@ -54,7 +57,7 @@ fn open_source(root: BorrowedFd<'_>, source: &MountSource) -> nix::Result<OwnedF
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC | nofollow).resolve(resolve);
     for _ in 0..128 {
         match openat2(root, &source.path, how) {
-            Err(Errno::EAGAIN) => {} // a rename or mount got in the way
+            Err(Errno::EAGAIN | Errno::EINTR) => {} // a rename, mount or signal got in the way
             other => return other,
         }
     }

@@ -27,8 +27,8 @@ fn slots(plan: &Plan) -> std::result::Result<(), String> {
         if let Some(problem) = misuse(&planned.step.op, plan) {
             return Err(at(problem));
         }
-        if let Op::CloseRest { keep, keep_too, .. } = planned.step.op {
-            let kept = |slot: usize| [keep, keep_too].iter().any(|k| usize::from(k.0) == slot);
+        if let Op::CloseRest { keep, second, third, .. } = planned.step.op {
+            let kept = |slot: usize| [keep, second, third].iter().any(|k| usize::from(k.0) == slot);
             open.iter_mut().enumerate().for_each(|(slot, open)| *open &= kept(slot));
         }
         if let Some(slot) = closed(&planned.step.op) {
@@ -56,7 +56,9 @@ fn misuse(op: &Op, plan: &Plan) -> Option<&'static str> {
     match *op {
         // A step that fails after it would look like a successful exec.
         Op::Close { slot: Slot::CONTROL } => Some("closes the control socket"),
-        Op::CloseRest { keep, keep_too, .. } if ![keep, keep_too].contains(&Slot::CONTROL) => {
+        Op::CloseRest { keep, second, third, .. }
+            if ![keep, second, third].contains(&Slot::CONTROL) =>
+        {
             Some("closes the control socket")
         }
         Op::Dup { to, .. } if to > 2 + plan.given => Some("may overwrite a slot's descriptor"),
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_way_to_tell_of_a_failure_stays_open() {
-        let rest = |keep| Op::CloseRest { keep, keep_too: Slot::NONE, from: 3 };
+        let rest = |keep| Op::CloseRest { keep, second: Slot::NONE, third: Slot::NONE, from: 3 };
         for op in [Op::Close { slot: Slot::CONTROL }, rest(Slot::NONE)] {
             let problem = problem(|b| b.push(op));
             assert!(problem.contains("closes the control socket"), "{problem}");

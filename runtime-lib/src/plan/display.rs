@@ -119,10 +119,6 @@ impl fmt::Display for RuntimeStep {
             RuntimeStep::AttachToUnit { name } => write!(f, "attach_to_unit {name}"),
             RuntimeStep::Await(number) => write!(f, "await {}", signal_name(*number)),
             RuntimeStep::Answer(number) => write!(f, "answer {}", signal_name(*number)),
-            RuntimeStep::JoinCgroup { path, dispensable } => {
-                let skip = if *dispensable { " on EPERM|EACCES|EROFS: skip" } else { "" };
-                write!(f, "join {}{skip}", path.display())
-            }
             RuntimeStep::MoveInterfaces(devices) => {
                 f.write_str("move_interfaces")?;
                 devices.iter().try_for_each(|device| write!(f, " {}={}", device.name, device.host))

@@ -94,8 +94,6 @@ pub(crate) enum RuntimeStep {
     Await(u16),
     /// Lets the executor go on.
     Answer(u16),
-    /// The init's pid into a v1 `tasks` file.
-    JoinCgroup { path: PathBuf, dispensable: bool },
     /// systemd starts the container's transient unit with the process in it, which makes its cgroup;
     /// then limits are applied.
     StartUnit { name: String, slice: String },
