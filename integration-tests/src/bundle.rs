@@ -18,9 +18,9 @@ use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::runtime::{self, Runtime};
 use crate::user::{is_root, ordinary_user};
-use crate::{config, leaks};
+use crate::{config, host_devices, leaks};
 
-/// A bundle directory; dropping it deletes its containers by force.
+/// A bundle directory; dropping it deletes its containers by force, and panics if devices of the host have changed.
 #[derive(Debug)]
 pub struct Bundle {
     dir: TempDir,
@@ -46,6 +46,7 @@ impl Bundle {
     /// When the temporary directory cannot be filled.
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        host_devices::remember();
         let id = format!("teu-it-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = tempfile::Builder::new().prefix(&format!("{id}-")).tempdir().unwrap();
         let config = config::default();
@@ -353,5 +354,6 @@ impl Drop for Bundle {
             let _ = self.verb("delete").args(["--force", &id]).run();
         }
         leaks::kill_leftovers(self);
+        host_devices::check();
     }
 }

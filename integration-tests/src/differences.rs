@@ -127,6 +127,21 @@ pub const DIFFERENCES: &[Difference] = &[
         "gives exec, now and then, the hard RLIMIT_NOFILE as the soft one",
     ),
     differ(
+        "foreign-ptmx",
+        &[Runc, Crun],
+        "opens whatever is in the place of /dev/pts/ptmx before it looks whether that is a terminal",
+    ),
+    differ(
+        "cwd-outside",
+        &[Crun],
+        "starts a process in a directory of the host's if a descriptor of it was passed on; not since 1.14.1",
+    ),
+    differ(
+        "many-sources",
+        &[Runc],
+        "refuses bind mounts with a user namespace whose sources are more than 64 KiB together; not since 1.2",
+    ),
+    differ(
         "console-socket-unused",
         &[Crun],
         "ignores a console socket that it has no use for; runc refuses it",

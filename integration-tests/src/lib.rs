@@ -26,6 +26,7 @@ mod container;
 pub mod differences;
 mod edit;
 pub mod engine;
+mod host_devices;
 mod leaks;
 mod outcome;
 mod report;

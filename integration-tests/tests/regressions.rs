@@ -3,75 +3,96 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use integration_tests::{Bundle, Runtime, Value, json, known_difference, require};
+use integration_tests::{Bundle, Container, Value, json, known_difference, require};
 
-/// The entries of `probe hunt-exe` that are the runtime's own binary and can be written, now or (ETXTBSY: it only runs
-/// somewhere at the moment) later.
-fn exposed(found: &Value) -> Vec<Value> {
-    let own = fs::metadata(Runtime::get().path()).unwrap();
-    let is_own = |e: &&Value| e["dev"] == own.dev() && e["ino"] == own.ino();
-    let is_open =
-        |e: &&Value| e["write"] == "ok" || e["write"] == "ETXTBSY" && e["read_only"] == false;
-    found.as_array().unwrap().iter().filter(is_own).filter(is_open).cloned().collect()
+/// The entries of `probe hunt-exe` that came into the container from outside, be it the runtime's own binary or what
+/// it sends in its place, and that can be written to, now or (ETXTBSY: it only runs somewhere at the moment) later.
+fn exposed(b: &Bundle, found: &Value) -> Vec<Value> {
+    let image = ["probe", "last"].map(|name| fs::metadata(b.rootfs().join(name)).unwrap());
+    let is_foreign =
+        |e: &&Value| !image.iter().any(|own| e["dev"] == own.dev() && e["ino"] == own.ino());
+    let is_open = |e: &&Value| {
+        (e["write"] == "ok" || e["write"] == "ETXTBSY" && e["read_only"] == false)
+            && e["sealed"] != true
+    };
+    found.as_array().unwrap().iter().filter(is_foreign).filter(is_open).cloned().collect()
 }
 
-/// What a process in the container can get hold of while others are exec'd into it.
-fn hunt(b: &mut Bundle) -> Value {
+/// What a process in the container can get hold of while others enter it. The last of them runs `/last`.
+fn hunt(b: &mut Bundle, others: impl FnOnce(&Bundle, &Container<'_>)) -> Value {
     fs::copy(b.rootfs().join("probe"), b.rootfs().join("last")).unwrap();
     b.args(&["hunt-exe", "/last"]);
     let c = b.create();
     c.start().ok();
     c.wait_stdout("ready");
-    for _ in 0..10 {
-        c.exec(&["exit", "0"]).ok();
-    }
-    b.verb("exec").args(["--detach", b.id(), "/last", "sleep"]).run().ok();
+    others(b, &c);
     c.wait_stdout("]");
     let found: Value = serde_json::from_str(c.stdout().lines().nth(1).unwrap()).unwrap();
     let last = fs::metadata(b.rootfs().join("last")).unwrap().ino();
     let control = found.as_array().unwrap().iter().any(|e| e["ino"] == last);
     assert!(control, "the hunter missed a process it must see: {found}");
+    eprintln!("seen: {found}");
     found
 }
 
-#[test]
-fn cve_2019_5736_exec_does_not_expose_the_runtimes_binary_for_writing() {
-    require!("container");
-    let found = hunt(&mut Bundle::new());
-    assert_eq!(exposed(&found), [Value::Null; 0], "all seen: {found}");
+/// Some end at once, some become whatever starts them (`/proc/self/exe`).
+fn execs(b: &Bundle, c: &Container<'_>) {
+    for _ in 0..10 {
+        c.exec(&["exit", "0"]).ok();
+        let _ = b.verb("exec").args([b.id(), "/proc/self/exe", "--version"]).run();
+    }
+    b.verb("exec").args(["--detach", b.id(), "/last", "sleep"]).run().ok();
 }
 
-#[test]
-fn cve_2019_5736_not_even_to_a_process_that_may_trace_the_runtime() {
-    require!("container");
+/// Further containers with the same root file system and pid namespace.
+fn creates(b: &Bundle, c: &Container<'_>) {
+    let mut other = Bundle::probe(&["exit", "0"]);
+    let pids = format!("/proc/{}/ns/pid", c.pid());
+    other.namespace(json!({ "type": "pid", "path": pids }));
+    other.set("/root/path", b.rootfs().to_str().unwrap());
+    for program in ["/probe", "/proc/self/exe"] {
+        other.set("/process/args/0", program);
+        for _ in 0..5 {
+            let _ = other.run_cmd(&[]).run();
+        }
+    }
+    other.set("/process/args", json!(["/last", "sleep"]));
+    let created = other.create();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    created.start().ok();
+    c.wait_stdout("]");
+}
+
+/// May look into every process that it sees, and write to every file.
+fn tracer() -> Bundle {
     let mut b = Bundle::new();
     let caps = json!(["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"]);
     b.capabilities(&json!({ "bounding": caps, "effective": caps, "permitted": caps }));
-    let found = hunt(&mut b);
-    assert_eq!(exposed(&found), [Value::Null; 0], "all seen: {found}");
-    eprintln!("seen: {found}");
+    b
 }
 
 #[test]
-fn cve_2019_5736_proc_self_exe_is_not_the_runtimes_binary() {
+fn cve_2019_5736_an_exec_exposes_nothing_of_the_runtimes_for_writing() {
     require!("container");
-    // The process asks to be "whoever starts me": what runs then may be a sealed copy, never the file itself.
-    let own = fs::metadata(Runtime::get().path()).unwrap();
-    let b = Bundle::new();
-    let c = b.start_sleeper();
-    let before = fs::read(Runtime::get().path()).unwrap();
-    let _ = b.verb("exec").args([b.id(), "/proc/self/exe", "--version"]).run();
-    let _ = b.verb("exec").args([b.id(), "/proc/self/exe", "append", "/proc/self/exe", "x"]).run();
-    let after = fs::metadata(Runtime::get().path()).unwrap();
-    assert_eq!((own.ino(), own.len(), own.mtime()), (after.ino(), after.len(), after.mtime()));
-    assert!(before == fs::read(Runtime::get().path()).unwrap());
-    drop(c);
+    for mut b in [Bundle::new(), tracer()] {
+        let found = hunt(&mut b, execs);
+        assert_eq!(exposed(&b, &found), [Value::Null; 0], "all seen: {found}");
+    }
+}
+
+#[test]
+fn cve_2019_5736_nor_does_a_create() {
+    require!("root");
+    for mut b in [Bundle::new(), tracer()] {
+        let found = hunt(&mut b, creates);
+        assert_eq!(exposed(&b, &found), [Value::Null; 0], "all seen: {found}");
+    }
 }
 
 #[test]
 fn cve_2024_21626_a_working_directory_through_a_descriptor_is_refused() {
     require!("container");
-    for fd in 3..12 {
+    for fd in 3..24 {
         let mut b = Bundle::new();
         b.set("/process/cwd", format!("/proc/self/fd/{fd}"));
         let outcome = b.run();
@@ -84,7 +105,7 @@ fn cve_2024_21626_exec_cannot_start_in_a_descriptor() {
     require!("container");
     let b = Bundle::new();
     let c = b.start_sleeper();
-    for fd in 3..12 {
+    for fd in 3..24 {
         let outcome = c.exec_with(&["--cwd", &format!("/proc/self/fd/{fd}")], &["report"]);
         assert_ne!(outcome.status, 0, "{outcome:#?}");
     }
@@ -93,14 +114,38 @@ fn cve_2024_21626_exec_cannot_start_in_a_descriptor() {
 #[test]
 fn cve_2024_21626_a_link_to_a_descriptor_is_no_way_out_either() {
     require!("container");
-    let mut b = Bundle::new();
-    b.symlink("way-out", "/proc/self/fd/7");
-    b.set("/process/cwd", "/way-out");
-    let outcome = b.run();
-    if outcome.status == 0 {
-        // Resolved inside, to something of the container's own.
-        assert!(outcome.json()["cwd"].as_str().unwrap().starts_with('/'), "{outcome:#?}");
+    for fd in 3..24 {
+        let mut b = Bundle::new();
+        b.symlink("way-out", &format!("/proc/self/fd/{fd}"));
+        b.set("/process/cwd", "/way-out");
+        let outcome = b.run();
+        if outcome.status == 0 {
+            // Resolved inside, to something of the container's own.
+            assert!(outcome.json()["cwd"].as_str().unwrap().starts_with('/'), "{outcome:#?}");
+        }
     }
+}
+
+/// A descriptor that is open on purpose: closing all others does not help.
+#[test]
+fn cve_2024_21626_nor_is_a_directory_that_the_caller_has_passed_on() {
+    require!("root");
+    known_difference!("cwd-outside");
+    const OPEN: &str = r#"exec 3</; exec "$@""#;
+    let mut b = Bundle::new();
+    b.symlink("way-out", "/proc/self/fd/3");
+    for cwd in ["/proc/self/fd/3", "/proc/self/fd/3/etc", "/way-out"] {
+        b.set("/process/cwd", cwd);
+        b.run_cmd(&["--preserve-fds", "1"]).through_shell(OPEN).run().fails();
+        b.assert_clean();
+    }
+    b.set("/process/cwd", "/");
+    let c = b.start_sleeper();
+    for cwd in ["/proc/self/fd/3", "/proc/self/fd/3/etc", "/way-out"] {
+        let exec = b.verb("exec").args(["--preserve-fds", "1", "--cwd", cwd, b.id(), "/probe"]);
+        exec.arg("report").through_shell(OPEN).run().fails();
+    }
+    c.finish();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use integration_tests::{Bundle, Report, json, known_difference, require};
+use integration_tests::{Bundle, Report, json, known_difference, own_namespace, require};
 
 #[test]
 fn cve_2016_3697_and_cve_2026_30892_a_number_is_that_user_and_nobody_else() {
@@ -79,7 +79,49 @@ fn cve_2016_9962_what_enters_a_container_cannot_be_looked_into() {
     c.finish();
 }
 
-/// An attribute's length of 16 bits took the rest of a longer one for further attributes.
+/// An attribute's length of 16 bits took the rest of a longer one for further attributes: of the namespaces to
+/// make, for example. The sources of bind mounts went that way with a user namespace.
+#[test]
+fn cve_2021_43784_more_than_64_kib_arrive_whole() {
+    require!("root", "userns");
+    known_difference!("many-sources");
+    let mut b = Bundle::new();
+    let map = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
+    b.namespace(json!({ "type": "user" }));
+    b.set("/linux/uidMappings", map.clone()).set("/linux/gidMappings", map);
+    let deep = b.scratch(&vec!["x".repeat(200); 10].join("/"));
+    fs::create_dir_all(&deep).unwrap();
+    for n in 0..40 {
+        let source = deep.join(n.to_string());
+        fs::write(&source, format!("number {n}")).unwrap();
+        b.file(&format!("bound/{n}"), "");
+        b.bind(&source, &format!("/bound/{n}"), &["bind"]);
+    }
+    let env = |n: usize| format!("LONG{n}={}", "y".repeat(20_000));
+    b.set("/process/env", (0..5).map(env).collect::<Vec<_>>());
+    b.args(&[
+        "seq",
+        "report",
+        "--",
+        "read",
+        "/bound/0",
+        "--",
+        "read",
+        "/bound/39",
+        "--",
+        "env",
+        "LONG4",
+    ]);
+    let out = b.run().ok().out().to_owned();
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines[1..], ["number 0", "number 39", &"y".repeat(20_000)]);
+    let report = Report(serde_json::from_str(lines[0]).unwrap());
+    for kind in ["user", "pid", "net", "ipc", "uts", "mnt"] {
+        let inside = report["namespaces"][kind].as_u64().unwrap();
+        assert_ne!(inside, own_namespace(kind), "{kind}");
+    }
+}
+
 #[test]
 fn cve_2021_43784_long_lists_are_not_cut() {
     require!("root", "teu");

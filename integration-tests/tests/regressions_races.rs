@@ -11,6 +11,15 @@ use std::thread;
 use integration_tests::{Bundle, json, require};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 
+/// Ends the other thread also where a failed assertion ends the work: the scope would wait for it for ever.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Another container's process with the volume: exchanges each pair, as fast as it can.
 fn swapping<T>(pairs: &[(PathBuf, PathBuf)], work: impl FnOnce() -> T) -> T {
     let done = AtomicBool::new(false);
@@ -25,9 +34,8 @@ fn swapping<T>(pairs: &[(PathBuf, PathBuf)], work: impl FnOnce() -> T) -> T {
                 }
             }
         });
-        let result = work();
-        done.store(true, Ordering::Relaxed);
-        result
+        let _end = End(&done);
+        work()
     })
 }
 
@@ -140,8 +148,32 @@ fn cve_2025_31133_and_cve_2025_62161_a_racing_dev_null_does_not_unmask() {
     b.set("/linux/maskedPaths", json!(["/etc/secret"])).write();
     swapping(&[(dev.join("null"), dev.join("decoy"))], || {
         for _ in 0..15 {
-            let outcome = b.run_cmd(&[]).run();
+            // With streams of its own it needs no null device: more starts get as far as the masks.
+            let outcome = b.run_cmd(&[]).stdin("text").run();
             assert!(!outcome.stdout.contains("hidden"), "{outcome:?}");
         }
     });
+}
+
+/// The same exchange at the worst moment, which a hook makes certain: after the devices were made and before masks are.
+#[test]
+fn cve_2025_31133_and_cve_2025_62161_nor_does_one_that_a_hook_exchanges() {
+    require!("root");
+    let mut b = Bundle::probe(&["read", "/etc/secret"]);
+    b.file("etc/secret", "hidden");
+    for at in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
+        b.unmount(at);
+    }
+    let null = b.rootfs().join("dev/null");
+    let swap = format!("rm {0}; ln -s ../etc/secret {0}", null.display());
+    b.push("/hooks/createRuntime", json!({ "path": "/bin/sh", "args": ["sh", "-c", swap] }));
+    b.set("/linux/maskedPaths", json!(["/etc/secret"]));
+    // With streams of its own the process needs no null device.
+    let outcome = b.run_cmd(&[]).stdin("text").run();
+    assert!(!outcome.stdout.contains("hidden"), "{outcome:?}");
+    assert!(
+        fs::symlink_metadata(&null).unwrap().is_symlink(),
+        "the hook came too early: {outcome:?}"
+    );
+    b.assert_clean();
 }

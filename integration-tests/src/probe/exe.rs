@@ -53,10 +53,11 @@ fn foreign_executables() -> Vec<(String, File)> {
 
 fn describe(id: (u64, u64), file: &File, link: &str) -> Value {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let opened = File::options().write(true).open(path);
+    let opened = File::options().write(true).open(&path);
+    // Of a descriptor of its own, opened for reading: what runs cannot be opened for writing.
+    let readable = File::open(&path).ok();
     // SAFETY: F_GET_SEALS on an owned descriptor returns a number.
-    let seals =
-        opened.as_ref().ok().map(|f| unsafe { libc::fcntl(f.as_raw_fd(), libc::F_GET_SEALS) });
+    let seals = readable.map(|f| unsafe { libc::fcntl(f.as_raw_fd(), libc::F_GET_SEALS) });
     json!({
         // A program that runs gives ETXTBSY before the kernel looks whether the mount is read-only.
         "read_only": fstatvfs(file).is_ok_and(|v| v.flags().contains(FsFlags::ST_RDONLY)),
