@@ -274,6 +274,16 @@ pub const DIFFERENCES: &[Difference] = &[
         "tries to run a relative hook path; the specification wants it absolute",
     ),
     differ("wrong-types", &[Crun], "accepts values of the wrong type, such as a string for args"),
+    differ(
+        "key-case",
+        &[Crun],
+        "ignores keys in another case than the specification's, also of what confines",
+    ),
+    differ(
+        "key-twice",
+        &[Runc, Crun],
+        "takes the last or the exact one of two keys that differ in case",
+    ),
     differ("nul-bytes", &[Runc, Crun], "does not refuse a NUL byte in every string"),
     differ(
         "damaged-state",
