@@ -628,6 +628,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "converts cpu.shares to cpu.weight by the older, linear formula (cgroup v2)",
     ),
     differ("cpu-idle", &[Runc], "does not know cpu.idle in this version"),
+    differ(
+        "weight-of-idle",
+        &[Crun],
+        "fails (v2) or says nothing when asked for an idle cgroup with a weight",
+    ),
     differ("failed-limit", &[Crun], "leaves cgroups behind when a limit cannot be set at create"),
     differ("cpu-burst", &[Runc, Crun], "does not know cpu.burst in this version"),
     differ(
