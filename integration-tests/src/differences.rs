@@ -289,6 +289,16 @@ pub const DIFFERENCES: &[Difference] = &[
         "tries to run a relative hook path; the specification wants it absolute",
     ),
     differ("wrong-types", &[Crun], "accepts values of the wrong type, such as a string for args"),
+    differ(
+        "key-case",
+        &[Crun],
+        "ignores keys in another case than the specification's, also of what confines",
+    ),
+    differ(
+        "key-twice",
+        &[Runc, Crun],
+        "takes the last or the exact one of two keys that differ in case",
+    ),
     differ("nul-bytes", &[Runc, Crun], "does not refuse a NUL byte in every string"),
     differ(
         "damaged-state",
@@ -633,6 +643,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "converts cpu.shares to cpu.weight by the older, linear formula (cgroup v2)",
     ),
     differ("cpu-idle", &[Runc], "does not know cpu.idle in this version"),
+    differ(
+        "weight-of-idle",
+        &[Crun],
+        "fails (v2) or says nothing when asked for an idle cgroup with a weight",
+    ),
     differ("failed-limit", &[Crun], "leaves cgroups behind when a limit cannot be set at create"),
     differ("cpu-burst", &[Runc, Crun], "does not know cpu.burst in this version"),
     differ(

@@ -20,6 +20,7 @@ mod gc;
 mod hardening;
 mod hooks;
 mod ids;
+mod key_case;
 mod kill;
 mod least_privilege;
 mod lifecycle;

@@ -240,6 +240,10 @@ fn cpu_idle() {
     let b = limited(json!({ "cpu": { "idle": 1 } }));
     let c = b.start_sleeper();
     c.cgroup().is(("cpu.idle", "1"), ("cpu.idle", "1"));
+    known_difference!("weight-of-idle");
+    let b = limited(json!({ "cpu": { "idle": 1, "shares": 200 } }));
+    let c = b.start_sleeper();
+    c.cgroup().is(("cpu.idle", "1"), ("cpu.idle", "1"));
 }
 
 #[test]

@@ -204,6 +204,10 @@ fn burst_and_idle_can_be_changed() {
     c.cgroup().is(("cpu.idle", "1"), ("cpu.idle", "1"));
     update(&c, &["--cpu-idle", "0", "--cpu-share", "512"]);
     c.cgroup().is(("cpu.shares", "512"), ("cpu.weight", "59"));
+    known_difference!("weight-of-idle");
+    let outcome = c.verb("update", &["--cpu-idle", "1", "--cpu-share", "200"]).ok();
+    assert!(outcome.stderr.contains("unable to apply both"), "{outcome:#?}");
+    c.cgroup().is(("cpu.idle", "1"), ("cpu.idle", "1"));
 }
 
 #[test]

@@ -435,7 +435,9 @@ fn launch_error(e: Errno) -> Error {
         Errno::ENOMEM => error.with_hint("memory limit too low?"),
         Errno::ENOSYS => error.with_hint("Linux 5.14 or newer is needed"),
         Errno::EOPNOTSUPP => error.with_hint("a cgroup above the container's has processes in it"),
-        Errno::EBUSY => error.with_hint("the cgroup has controllers enabled for its children"),
+        // runc's words.
+        Errno::EBUSY => Error::system("adding pid of", "the process to cgroups", e)
+            .with_hint("the cgroup has controllers enabled for its children"),
         _ => error,
     }
 }

@@ -11,7 +11,7 @@ use super::hooks::HookContext;
 use super::places::places;
 use super::seccomp::{Compiled, send_listener};
 use super::{CreateOptions, Process, Runtime, files, host_namespaces, limits, links, notify};
-use crate::cgroup::{Cgroup, Layout, Paths};
+use crate::cgroup::{Cgroup, Layout, Paths, resources};
 use crate::compile::{self, BySystemd, CgroupShape, Hierarchy, Request, Tasks};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
@@ -61,6 +61,8 @@ impl Draft {
         warn_of_kept_groups(runtime, &bundle.spec);
         let process = bundle.spec.process().as_ref();
         process.into_iter().flat_map(compile::not_raised).for_each(|text| runtime.warn(&text));
+        let limits = limits::resources_of(&bundle.spec);
+        limits.and_then(resources::weight_of_idle).iter().for_each(|text| runtime.warn(text));
         timer.stage("validate");
         let layout = Layout::probe()?;
         let paths = places(runtime, &layout, &bundle.spec, id, &host)?;

@@ -27,7 +27,7 @@ pub(super) fn below(paths: &Paths, wanted: &[SubCgroup]) -> Result<Paths> {
     let missing = paths.places().find(|place| !wanted.is_empty() && !place.dir.is_dir());
     match missing {
         Some(place) => Err(refused(format!(
-            "adding pid to {}: no such file or directory",
+            "adding pid of the process to cgroups: {}: no such file or directory",
             place.dir.display()
         ))),
         None => Ok(paths),
@@ -94,6 +94,7 @@ mod tests {
             (sub(&["pids"], "sub/../../x"), "bad sub cgroup path"),
             (sub(&["nosuch"], "sub"), "unknown controller nosuch"),
             (sub(&[], "missing"), "no such file or directory"),
+            (sub(&[], "missing"), "adding pid of the process to cgroups: "),
         ] {
             let text = below(&paths, &[wanted]).unwrap_err().to_string();
             assert!(text.contains(words), "{text}");

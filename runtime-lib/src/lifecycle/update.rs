@@ -50,6 +50,7 @@ pub(super) fn update(
         }
         return Err(e);
     }
+    resources::weight_of_idle(&asked).iter().for_each(|text| container.runtime.warn(text));
     record.resources = Some(new);
     entry.write_record(&record)
 }

@@ -11,7 +11,7 @@
 //! - two scheduler flags have other names there than in the specification (`SCHED_RESET_ON_FORK`,
 //!   `SCHED_FLAG_D_L_OVERRUN`), and an empty list of processors is refused.
 //!
-//! Besides, a `pids.limit` of 0 is told from an absent one, see [`mod@pids`].
+//! Besides, keys may be in any case, as for Go, see [`mod@any_case`], and a `pids.limit` of 0 is told from an absent one, see [`mod@pids`].
 //!
 //! What it does not make up for, so that later stages must know it:
 //!
@@ -20,10 +20,11 @@
 //! - `hugepageLimits[].limit` (an `i64` here, `uint64` in Go), device numbers and
 //!   mapping fields are plain integers: absent and 0 are the same;
 //! - capability names are read in any case and with any number of `CAP_`, into an unordered set;
-//! - keys are matched exactly (Go ignores case), a duplicate key of a struct is an error, a duplicate
-//!   key of a map (`annotations`, `sysctl`) is not: the last one holds;
+//! - a duplicate key of a struct is an error, a duplicate key of a map (`annotations`, `sysctl`) is not:
+//!   the last one holds;
 //! - an array may stand for an object, its elements taken as the fields in order.
 
+mod any_case;
 mod id_list;
 mod id_mapped;
 mod load;
@@ -41,6 +42,7 @@ use oci_spec::runtime::Spec;
 
 use crate::error::Error;
 
+pub(crate) use any_case::pointer_mut;
 pub(crate) use id_list::bit_mask;
 pub(crate) use id_mapped::{IdMapped, Mapping, id_mapped};
 pub(crate) use load::{inside, load};

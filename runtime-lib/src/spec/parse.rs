@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_path_to_error::Track;
 
-use super::{config_error, pids, repair};
+use super::{any_case, config_error, pids, repair};
 use crate::error::Result;
 
 /// The root of a document that has a `process` object somewhere.
@@ -48,6 +48,9 @@ pub(super) struct Parsed<T> {
     pub warnings: Vec<String>,
 }
 
+/// A key that comes twice may not look like it.
+const TWICE: &str = " (a key is one key in whatever case it is written)";
+
 /// Where in the document something is wrong, and what.
 #[derive(Debug)]
 struct Fault {
@@ -65,7 +68,7 @@ pub(crate) fn parse(raw: &[u8], file: &Path) -> Result<Spec> {
 /// Reads a config or a process object, with warnings.
 pub(super) fn parse_document<T: Document>(raw: &[u8], file: &Path) -> Result<Parsed<T>> {
     // Keeping track of the path costs half as much again: only a failure pays for it.
-    serde_json::from_slice(raw)
+    any_case::from_slice(raw)
         .or_else(|_| strict(raw))
         .map(|value| Parsed { value, warnings: Vec::new() })
         .or_else(|fault| if fault.shape { forgiving(raw, fault) } else { Err(fault) })
@@ -98,7 +101,7 @@ where
 {
     let mut track = Track::new();
     let tracked = serde_path_to_error::Deserializer::new(json, &mut track);
-    T::deserialize(tracked).map_err(|e| {
+    any_case::read(tracked).map_err(|e| {
         let path = track.path();
         let field = if path.iter().len() == 0 { String::new() } else { path.to_string() };
         Fault::new(field, &e)
@@ -110,7 +113,10 @@ impl Fault {
         let problem = match e.classify() {
             Category::Eof => format!("the JSON is cut off: {e}"),
             Category::Syntax => format!("not valid JSON: {e}"),
-            Category::Data | Category::Io => format!("{}{e}", Self::about(&field)),
+            Category::Data | Category::Io => {
+                let hint = if e.to_string().starts_with("duplicate field ") { TWICE } else { "" };
+                format!("{}{e}{hint}", Self::about(&field))
+            }
         };
         Self { field, problem, shape: e.classify() == Category::Data }
     }

@@ -4,6 +4,8 @@
 use oci_spec::runtime::{LinuxResources, Spec};
 use serde::Deserialize;
 
+use super::any_case;
+
 /// The part of a config that tells.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -38,7 +40,7 @@ impl Resources {
 /// After this, `pids` is there only if it limits, or says that there is no limit.
 pub(super) fn settle_spec(spec: &mut Spec, raw: &[u8]) {
     let meant = || {
-        let config: Option<Config> = serde_json::from_slice(raw).ok();
+        let config: Option<Config> = any_case::from_slice(raw).ok();
         let resources = config.and_then(|config| config.linux?.resources);
         resources.is_some_and(|resources| resources.has_limit())
     };
@@ -52,7 +54,7 @@ pub(super) fn settle_spec(spec: &mut Spec, raw: &[u8]) {
 /// The same for an update, which has no version and speaks of today's.
 pub(super) fn settle_resources(resources: &mut LinuxResources, raw: &[u8]) {
     settle(resources, || {
-        let read: Option<Resources> = serde_json::from_slice(raw).ok();
+        let read: Option<Resources> = any_case::from_slice(raw).ok();
         read.is_some_and(|read| read.has_limit())
     });
 }

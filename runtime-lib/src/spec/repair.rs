@@ -7,20 +7,21 @@ use oci_spec::runtime::Capability;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 
+use super::any_case::{field, field_mut, key_of, pointer_mut, same};
 use super::one_line;
 
 /// Maps of free keys: a null in them is an entry somebody meant, not an unset field.
-const FREE_MAPS: [&str; 6] =
+pub(super) const FREE_MAPS: [&str; 6] =
     ["annotations", "sysctl", "unified", "rdma", "netDevices", "timeOffsets"];
 
 /// Mends the document in place. `None`: there was nothing to mend; otherwise the warnings.
 pub(super) fn repair(document: &mut Value, process: &str) -> Option<Vec<String>> {
     let mut changed = strip_nulls(document);
     changed |= drop_empty_seccomp(document);
-    let Some(Value::Object(process)) = document.pointer_mut(process) else {
+    let Some(Value::Object(process)) = pointer_mut(document, process) else {
         return changed.then(Vec::new);
     };
-    if !process.contains_key("user") {
+    if key_of(process, "user").is_none() {
         process.insert("user".to_owned(), json!({}));
         changed = true;
     }
@@ -45,15 +46,16 @@ fn strip_nulls(value: &mut Value) -> bool {
 
 fn strip_null_fields(fields: &mut Map<String, Value>) -> bool {
     // The only required list that Go writes as null: a syscall rule without names.
-    let nameless = fields.get("names").is_some_and(Value::is_null);
+    let names = key_of(fields, "names").filter(|key| fields.get(*key).is_some_and(Value::is_null));
+    let names = names.map(ToOwned::to_owned);
     let before = fields.len();
     fields.retain(|_, value| !value.is_null());
     let mut changed = fields.len() != before;
-    if nameless {
-        fields.insert("names".to_owned(), json!([]));
+    if let Some(names) = names {
+        fields.insert(names, json!([]));
     }
     for (key, value) in fields.iter_mut() {
-        if !FREE_MAPS.contains(&key.as_str()) {
+        if !FREE_MAPS.iter().any(|map| same(map, key)) {
             changed |= strip_nulls(value);
         }
     }
@@ -62,13 +64,14 @@ fn strip_null_fields(fields: &mut Map<String, Value>) -> bool {
 
 /// runc takes a filter without default action and rules for no filter at all.
 fn drop_empty_seccomp(document: &mut Value) -> bool {
-    let Some(Value::Object(linux)) = document.pointer_mut("/linux") else { return false };
-    let unset = linux.get("seccomp").and_then(Value::as_object).is_some_and(|seccomp| {
-        let action = seccomp.get("defaultAction").is_none_or(|a| a.as_str() == Some(""));
-        let rules = seccomp.get("syscalls").and_then(Value::as_array);
+    let Some(Value::Object(linux)) = pointer_mut(document, "/linux") else { return false };
+    let Some(key) = key_of(linux, "seccomp").map(ToOwned::to_owned) else { return false };
+    let unset = linux.get(&key).and_then(Value::as_object).is_some_and(|seccomp| {
+        let action = field(seccomp, "defaultAction").is_none_or(|a| a.as_str() == Some(""));
+        let rules = field(seccomp, "syscalls").and_then(Value::as_array);
         action && rules.is_none_or(Vec::is_empty)
     });
-    unset && linux.remove("seccomp").is_some()
+    unset && linux.remove(&key).is_some()
 }
 
 /// From the specification's names to those that `oci_spec` derives from Rust's.
@@ -77,8 +80,8 @@ fn rename_scheduler_flags(process: &mut Map<String, Value>) -> bool {
         ("SCHED_FLAG_RESET_ON_FORK", "SCHED_RESET_ON_FORK"),
         ("SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_D_L_OVERRUN"),
     ];
-    let scheduler = process.get_mut("scheduler").and_then(Value::as_object_mut);
-    let flags = scheduler.and_then(|s| s.get_mut("flags")).and_then(Value::as_array_mut);
+    let scheduler = field_mut(process, "scheduler").and_then(Value::as_object_mut);
+    let flags = scheduler.and_then(|s| field_mut(s, "flags")).and_then(Value::as_array_mut);
     flags.into_iter().flatten().fold(false, |changed, flag| {
         let found = NAMES.iter().find(|(name, _)| flag.as_str() == Some(name));
         found.inspect(|(_, theirs)| *flag = json!(theirs)).is_some() || changed
@@ -86,7 +89,7 @@ fn rename_scheduler_flags(process: &mut Map<String, Value>) -> bool {
 }
 
 fn drop_empty_affinities(process: &mut Map<String, Value>) -> bool {
-    let affinity = process.get_mut("execCPUAffinity").and_then(Value::as_object_mut);
+    let affinity = field_mut(process, "execCPUAffinity").and_then(Value::as_object_mut);
     affinity.is_some_and(|lists| {
         let before = lists.len();
         lists.retain(|_, list| list.as_str() != Some(""));
@@ -96,7 +99,7 @@ fn drop_empty_affinities(process: &mut Map<String, Value>) -> bool {
 
 fn drop_unknown_capabilities(process: &mut Map<String, Value>) -> BTreeSet<String> {
     let mut dropped = BTreeSet::new();
-    let Some(Value::Object(sets)) = process.get_mut("capabilities") else { return dropped };
+    let Some(Value::Object(sets)) = field_mut(process, "capabilities") else { return dropped };
     for names in sets.values_mut().filter_map(Value::as_array_mut) {
         // Such a list stays wrong, and its error must name the right index.
         if !names.iter().all(Value::is_string) {

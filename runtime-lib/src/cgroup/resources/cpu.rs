@@ -1,9 +1,9 @@
 //! `cpu`, but for cpusets.
 //!
-//! The kernel checks period, burst and quota against each other at every write, and takes no weight
-//! for an idle cgroup: what comes too early is tried again after the others (see `apply`).
+//! The kernel checks period, burst and quota against each other at every write: what comes too early is tried
+//! again after the others (see `apply`). It takes no weight for an idle cgroup.
 
-use oci_spec::runtime::LinuxCpu;
+use oci_spec::runtime::{LinuxCpu, LinuxResources};
 
 use super::{Settings, set};
 use crate::cgroup::convert;
@@ -13,6 +13,32 @@ const CPU: &str = "cpu";
 
 /// The period that a quota without one is meant for, in microseconds, and the kernel's own.
 const DEFAULT_PERIOD: u64 = 100_000;
+
+/// Files of the weight that an idle cgroup does not have.
+const WEIGHT: [&str; 3] = ["cpu.shares", "cpu.weight", "cpu.weight.nice"];
+
+/// Whether an idle cgroup is asked for, by the field or, which counts for more, by `unified`.
+pub(crate) fn is_idle(resources: &LinuxResources) -> bool {
+    let file = resources.unified().as_ref().and_then(|files| files.get("cpu.idle"));
+    let field = resources.cpu().as_ref().and_then(LinuxCpu::idle);
+    file.map_or(field == Some(1), |value| value.trim() == "1")
+}
+
+/// What to say where a weight is asked for as well. The words are runc's.
+pub(crate) fn weight_of_idle(resources: &LinuxResources) -> Option<&'static str> {
+    let shares = resources.cpu().as_ref().and_then(|cpu| set(cpu.shares())).is_some();
+    let files = resources.unified().iter().flatten();
+    let weight = shares || files.into_iter().any(|(name, _)| WEIGHT.contains(&name.as_str()));
+    let text = "unable to apply both cpu.weight and cpu.idle, ignoring cpu.weight";
+    (weight && is_idle(resources)).then_some(text)
+}
+
+/// Leaves out the weight of an idle cgroup, which the kernel refuses and which would have no effect.
+pub(super) fn without_weight_of_idle(resources: &LinuxResources, to: &mut Settings) {
+    if is_idle(resources) {
+        to.list.retain(|setting| !WEIGHT.contains(&&*setting.file));
+    }
+}
 
 pub(super) fn compile(cpu: &LinuxCpu, to: &mut Settings) -> Result<()> {
     if to.is_v1() { v1(cpu, to) } else { v2(cpu, to) }

@@ -92,7 +92,9 @@ fn cpu(old: &LinuxCpu, update: &LinuxCpu) -> LinuxCpu {
     new.set_quota(newer(old.quota(), update.quota()));
     new.set_period(newer(old.period(), update.period()));
     new.set_burst(update.burst().or(old.burst()));
-    new.set_idle(update.idle().or(old.idle()));
+    // A weight is taken for a cgroup alone that is not idle, or that systemd makes so no more.
+    let kept = if set(update.shares()).is_some() { old.idle().map(|_| 0) } else { old.idle() };
+    new.set_idle(update.idle().or(kept));
     new.set_realtime_period(newer(old.realtime_period(), update.realtime_period()));
     new.set_realtime_runtime(newer(old.realtime_runtime(), update.realtime_runtime()));
     new.set_cpus(text(old.cpus(), update.cpus()));

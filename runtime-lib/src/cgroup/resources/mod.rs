@@ -31,6 +31,7 @@ use crate::error::{Error, Result};
 use crate::spec::config_error;
 
 pub(crate) use apply::{apply, check, restore};
+pub(crate) use cpu::{is_idle, weight_of_idle};
 pub(crate) use merge::{merged, widened};
 
 type Text = Cow<'static, str>;
@@ -97,6 +98,7 @@ pub(crate) fn compile(resources: &LinuxResources, target: Target) -> Result<Sett
     resources.rdma().iter().try_for_each(|map| rdma::compile(map, &mut to))?;
     // The most particular comes last and holds.
     resources.unified().iter().try_for_each(|map| unified::compile(map, &mut to))?;
+    cpu::without_weight_of_idle(resources, &mut to);
     Ok(to)
 }
 

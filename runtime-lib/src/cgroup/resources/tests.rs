@@ -54,6 +54,26 @@ fn what_is_unset_writes_nothing() {
     }
 }
 
+#[test]
+fn an_idle_cgroup_has_no_weight() {
+    for (json, idle, weight) in [
+        (r#"{"cpu": {"idle": 1, "shares": 5}}"#, true, true),
+        (r#"{"unified": {"cpu.idle": " 1", "cpu.weight": "8"}}"#, true, true),
+        (r#"{"cpu": {"idle": 1}, "unified": {"cpu.weight.nice": "1"}}"#, true, true),
+        (r#"{"cpu": {"shares": 5}, "unified": {"cpu.idle": "1"}}"#, true, true),
+        (r#"{"cpu": {"idle": 1, "shares": 0}}"#, true, false),
+        (r#"{"cpu": {"idle": 1, "shares": 5}, "unified": {"cpu.idle": "0"}}"#, false, false),
+        (r#"{"cpu": {"idle": 0, "shares": 5}}"#, false, false),
+        (r#"{"unified": {"cpu.weight": "8"}}"#, false, false),
+    ] {
+        let asked = resources(json);
+        assert_eq!((is_idle(&asked), weight_of_idle(&asked).is_some()), (idle, weight), "{json}");
+        let lines = lines(json, OLD_V2);
+        assert_eq!(!idle, lines.iter().any(|line| line.starts_with("cpu.weight")), "{json}");
+        assert!(!idle || lines.iter().any(|line| line.trim_end().ends_with("1")), "{json}");
+    }
+}
+
 /// They are what it begins with; an existing one has to be told.
 #[test]
 fn a_new_cgroup_needs_no_absence_of_limits() {
@@ -146,6 +166,7 @@ fn cpu() {
         &["cpu.max=max 5000"],
     );
     both(r#"{"cpu": {"idle": 1}}"#, &["cpu.idle=1"], &["cpu.idle=1"]);
+    both(r#"{"cpu": {"idle": 1, "shares": 5}}"#, &["cpu.idle=1"], &["cpu.idle=1"]);
     both(
         r#"{"cpu": {"cpus": "0-1", "mems": "0"}}"#,
         &["cpuset.cpus=0-1", "cpuset.mems=0"],
@@ -498,6 +519,8 @@ fn an_update_changes_what_it_names() {
     assert_eq!(new.memory().unwrap().swap(), None);
     let new = check(r#"{"cpu": {"idle": 1}}"#, r#"{"cpu": {"idle": 1}}"#, &["cpu.idle=1"]);
     assert_eq!(new.cpu().clone().unwrap().shares(), None);
+    let weighed = merged(&new, &resources(r#"{"cpu": {"shares": 7}}"#)).cpu().clone().unwrap();
+    assert_eq!((weighed.shares(), weighed.idle()), (Some(7), Some(0)));
     let new = check(
         r#"{"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 2},
             {"major": 8, "minor": 1, "rate": 3}]}, "pids": {}, "unified": {"a.c": "2"}}"#,

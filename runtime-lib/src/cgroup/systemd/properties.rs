@@ -11,6 +11,7 @@ use super::manager::Property;
 use crate::cgroup::convert;
 use crate::cgroup::devices::unit::DeviceProperties;
 use crate::cgroup::layout::Mode;
+use crate::cgroup::resources;
 use crate::error::{Error, Result};
 
 /// What a value is checked for; relative to `linux.resources`.
@@ -122,7 +123,7 @@ impl List {
         }
         let unified =
             resources.unified().iter().flatten().collect::<std::collections::BTreeMap<_, _>>();
-        let idle = unified.get(&"cpu.idle".to_owned()).is_some_and(|value| self.knows_idle(value));
+        let idle = resources::is_idle(resources) && self.version >= since::IDLE_WEIGHT;
         for (key, value) in unified {
             self.unified(key, value.trim(), idle)
                 .map_err(|problem| (format!("unified[{key:?}]"), problem))?;
@@ -199,10 +200,6 @@ impl List {
             self.push(name, bits);
         }
         Ok(())
-    }
-
-    fn knows_idle(&self, value: &str) -> bool {
-        value.trim() == "1" && self.version >= since::IDLE_WEIGHT
     }
 
     /// Keys that systemd has no property for are none of its business.

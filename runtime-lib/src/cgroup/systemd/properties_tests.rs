@@ -151,6 +151,8 @@ fn what_unified_has_in_common_with_systemd_is_told() {
     let idle = json!({ "unified": { "cpu.idle": "1", "cpu.weight": "7" } });
     assert_eq!(v2(idle.clone()), ["CPUWeight=0"]);
     assert_eq!(told(Mode::V2, 251, idle), ["CPUWeight=7"]);
+    let both = json!({ "cpu": { "idle": 1 }, "unified": { "cpu.weight": "7" } });
+    assert_eq!(v2(both), ["CPUWeight=0"]);
     let policy = |version| oom_policy(&resources(unified.clone()), version);
     assert_eq!((policy(252), policy(253)), (None, Some(("OOMPolicy".into(), "kill".into()))));
     for (key, value) in

@@ -18,7 +18,7 @@ use crate::lifecycle::hooks::HookContext;
 use crate::plan::HookKind;
 use crate::prepare::{Prepare, prepare};
 use crate::signal::open_pidfd;
-use crate::spec::{Namespace, namespace};
+use crate::spec::{Namespace, namespace, pointer_mut};
 use crate::state::{Entry, ProcStat, Record, now};
 use crate::timings::Timer;
 
@@ -119,7 +119,7 @@ impl<'a> RestoreLane<'a> {
 fn with_time_namespace(raw: &[u8]) -> Result<Vec<u8>> {
     let failed = |e: serde_json::Error| Error::unsupported("linux.namespaces", e.to_string());
     let mut config: Value = serde_json::from_slice(raw).map_err(failed)?;
-    let list = config.pointer_mut("/linux/namespaces").and_then(Value::as_array_mut);
+    let list = pointer_mut(&mut config, "/linux/namespaces").and_then(Value::as_array_mut);
     if let Some(list) = list {
         list.push(json!({ "type": "time" }));
     }
@@ -161,9 +161,15 @@ mod tests {
 
     #[test]
     fn the_frozen_config_knows_of_the_time_namespace() {
-        let raw = br#"{"x": 1, "linux": {"namespaces": [{"type": "pid"}]}}"#;
-        let config: Value = serde_json::from_slice(&with_time_namespace(raw).unwrap()).unwrap();
-        assert_eq!(config["linux"]["namespaces"][1]["type"], "time");
-        assert_eq!(config["x"], 1);
+        for raw in [
+            r#"{"x": 1, "linux": {"namespaces": [{"type": "pid"}]}}"#,
+            r#"{"x": 1, "Linux": {"nameSpaces": [{"type": "pid"}]}}"#,
+        ] {
+            let frozen = with_time_namespace(raw.as_bytes()).unwrap();
+            let mut config: Value = serde_json::from_slice(&frozen).unwrap();
+            assert_eq!(config["x"], 1);
+            let list = pointer_mut(&mut config, "/linux/namespaces").unwrap();
+            assert_eq!(list[1]["type"], "time");
+        }
     }
 }
