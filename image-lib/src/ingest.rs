@@ -38,10 +38,13 @@ impl Store {
         if let Some(expected) = expected {
             digest::verify(&format!("layer {name}"), expected, &unpacked.blob.digest)?;
         }
+        // Here, where other layers are under way meanwhile.
+        file.unhashed().sync_all().map_err(|e| Error::io("fsync", &name, &e))?;
         Ok(Fresh { file: Some(file), ..unpacked })
     }
 
-    /// Gives fresh layers and their blobs their places, lasting, all at once.
+    /// Gives fresh layers and their blobs their places. Blobs are lasting; unpacked layers are made again
+    /// of them if they are lost with the machine's power.
     pub fn commit_layers(&self, fresh: Vec<Fresh<'_>>) -> Result<Vec<Skipped>> {
         if fresh.is_empty() {
             return Ok(Vec::new());

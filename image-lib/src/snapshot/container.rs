@@ -229,6 +229,10 @@ impl Container<'_> {
 
     /// The layers below what was written.
     pub(super) fn stack(&self) -> Result<Stack> {
+        // A layer may have been lost with the machine's power.
+        if !self.store.has_layers(&self.record.layers)? {
+            self.store.unpack_image(&self.image()?)?;
+        }
         let mut stack = Stack::new(self.store, &self.record.layers)?;
         stack.push(self.dir.child(FIX)?);
         Ok(stack)
