@@ -83,7 +83,8 @@ impl Store {
         let mut fresh = Vec::new();
         for (blob, diff_id) in missing.into_values() {
             if self.layer(diff_id)?.is_none() {
-                fresh.push(self.unpack_blob(blob, diff_id, &image.name())?);
+                let unpacked = self.unpack_blob(blob, diff_id, &image.name());
+                fresh.push(unpacked.map_err(|e| e.of_image(image.name()))?);
             }
         }
         self.commit_layers(fresh)

@@ -205,3 +205,24 @@ fn where_boots_cannot_be_told_apart_layers_last_at_once() {
     lose(&mut store, &image);
     assert!(content(&store, &image).is_some());
 }
+
+#[test]
+fn errors_of_layers_name_image_layer_and_path() {
+    let (_dir, store) = store();
+    let archive = crate::layer::testing::Archive::default().file("../up", "x").end();
+    let blob = store.put_blob(&archive).unwrap();
+    let descriptor = store.layer_descriptor(&blob, "test").unwrap();
+    let image_with = |diff_id: &oci_spec::image::Digest| {
+        let config = serde_json::json!({
+            "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": [diff_id] },
+        });
+        let made = store.put_image(&config, vec![descriptor.clone()]).unwrap();
+        store.tag(&made.descriptor, &"user/evil:1".parse().unwrap()).unwrap();
+        store.image("user/evil:1").unwrap()
+    };
+    let e = store.unpack_image(&image_with(&blob.digest)).unwrap_err();
+    assert_eq!(e.kind(), crate::ErrorKind::InvalidInput);
+    let expected =
+        format!("image user/evil:1: layer {}: ../up: leads out of the layer", blob.digest);
+    assert_eq!(e.to_string(), expected);
+}
