@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use libteu_image::{Kind, RootFs};
+use libteu_image::{Container, Kind, RootFs};
 
 use super::options::Flags;
 use super::{Context, generated_name};
@@ -67,10 +67,17 @@ pub fn run(args: Bundle, context: &Context) -> Result<(), Failure> {
         clear(&args.bundle);
         return Err(e.into());
     }
-    if container.record().kind == Kind::Copy && !copy {
-        output::complain(&"overlayfs cannot be used here: the files were copied");
+    if !copy {
+        tell_kind(&container);
     }
     output::line(name)
+}
+
+/// Copies cost time and space: nobody should have to wonder.
+pub fn tell_kind(container: &Container<'_>) {
+    if container.record().kind == Kind::Copy {
+        output::complain(&"overlayfs cannot be used here: the files were copied");
+    }
 }
 
 /// Takes away directories that there is nothing in.

@@ -65,6 +65,7 @@ fn start(args: Run, context: &Context) -> Result<u8, Failure> {
             container.remove()?;
             return Err(e.into());
         }
+        super::bundle::tell_kind(&container);
         // The store is let go: others may clean up while the container runs.
         bundle
     };

@@ -265,3 +265,46 @@ fn a_terminal_has_the_size_and_the_keys_of_ours() {
     let out = place.command(&["run", "--rm", "busybox", "sh", "-c", script]).stdin("typed\n").run();
     assert_eq!(out.stdout, "not a tty\nend\n");
 }
+
+/// As in a container of docker's: overlayfs cannot be the upper layer of another, nor have its markers.
+#[test]
+fn where_overlayfs_cannot_be_used_files_are_copied() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let archive = place.word("two.tar");
+    let name = unique("under");
+    let script = "mkdir /d; echo old > /d/old; echo gone > /d/gone";
+    place.ok(&["run", "--name", &name, "busybox", "sh", "-c", script]);
+    place.ok(&["commit", &name, "one"]);
+    place.ok(&["rm", &name]);
+    let script = "rm /bin/cat /d/gone; rm -r /tmp; mkdir /tmp; echo new > /tmp/new";
+    place.ok(&["run", "--name", &name, "one", "sh", "-c", script]);
+    place.ok(&["commit", &name, "two"]);
+    place.ok(&["rm", &name]);
+    place.ok(&["save", "-o", &archive, "two"]);
+    let mount = Place::new();
+    for dir in ["lower", "upper", "work", "store"] {
+        fs::create_dir(mount.path(dir)).unwrap();
+    }
+    let [lower, upper, work] = ["lower", "upper", "work"].map(|dir| mount.word(dir));
+    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+    let words = ["-t", "overlay", "overlay", "-o", &options, &mount.word("store")];
+    Cmd::new("mount").args(words).run().ok();
+    mount.ok(&["load", "-i", &archive]);
+    let script = "ls /bin/cat; ls /d /tmp; echo 2 > /d/gone; rm /d/old";
+    let out = mount.run(&["run", "--name", &name, "two", "sh", "-c", script]);
+    assert_eq!(out.stdout, "/d:\nold\n\n/tmp:\nnew\n", "{out:#?}");
+    assert!(out.stderr.contains("/bin/cat: No such file"), "{out:#?}");
+    assert!(out.stderr.contains("overlayfs cannot be used here"), "{out:#?}");
+    assert_eq!(mount.ok(&["diff", &name]), "C /d\nA /d/gone\nD /d/old");
+    mount.ok(&["commit", &name, "three"]);
+    mount.ok(&["rm", &name]);
+    assert_eq!(mount.ok(&["run", "--rm", "three", "busybox", "ls", "/d"]), "gone");
+    mount.ok(&["save", "-o", &archive, "three"]);
+    place.ok(&["load", "-i", &archive]);
+    assert_eq!(
+        place.ok(&["run", "--rm", "three", "busybox", "ls", "/d", "/tmp"]),
+        "/d:\ngone\n\n/tmp:\nnew"
+    );
+}
