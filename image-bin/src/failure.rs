@@ -32,8 +32,12 @@ pub enum Failure {
     #[error(transparent)]
     Foreground(#[from] teu_foreground::Error),
 
+    /// Any of these, before there was a container's process.
+    #[error(transparent)]
+    OfRun(Box<Failure>),
+
     /// A file named on the command line, or a system call of ours.
-    #[error("{what}: {error}")]
+    #[error("{what}: {}", io_text(error))]
     Io {
         /// The call and its object.
         what: String,
@@ -61,6 +65,9 @@ impl Failure {
                 _ => RUN_FAILED,
             },
             Self::Foreground(_) => RUN_FAILED,
+            Self::OfRun(failure) => {
+                Some(failure.code()).filter(|it| *it != 1).unwrap_or(RUN_FAILED)
+            }
             Self::Image(error) => of_build(error),
             _ => 1,
         }
@@ -70,6 +77,14 @@ impl Failure {
     pub fn is_reader_gone(&self) -> bool {
         matches!(self, Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe)
     }
+}
+
+/// The kernel's words where there are any: `ENOENT: no such file or directory`.
+fn io_text(error: &io::Error) -> String {
+    let Some(errno) = error.raw_os_error().map(Errno::from_raw) else { return error.to_string() };
+    let mut words = errno.desc().chars();
+    let first = words.next().map(|c| c.to_ascii_lowercase());
+    format!("{errno:?}: {}", first.into_iter().chain(words).collect::<String>())
 }
 
 /// A command's own status, as `docker build` has it.

@@ -92,6 +92,16 @@ pub enum Error {
         problem: String,
     },
 
+    /// A layer of an image cannot be had: the error within says which one, and what of it.
+    #[error("image {image}: {error}")]
+    OfImage {
+        /// Name of the image, or its id.
+        image: String,
+        /// Why: [`Layer`](Self::Layer), [`Digest`](Self::Digest), [`System`](Self::System) or
+        /// [`Stream`](Self::Stream).
+        error: Box<Error>,
+    },
+
     /// An archive of images cannot be used as it is.
     #[error("archive: {0}")]
     Archive(String),
@@ -209,7 +219,7 @@ impl Error {
             Self::NameInUse(_) => ErrorKind::AlreadyExists,
             Self::InUse { .. } => ErrorKind::InUse,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
-            Self::Dockerfile { error, .. } => error.kind(),
+            Self::Dockerfile { error, .. } | Self::OfImage { error, .. } => error.kind(),
             Self::Damaged { .. } | Self::MissingBlob { .. } => ErrorKind::Damaged,
             Self::Command { .. }
             | Self::Interrupted
@@ -251,6 +261,19 @@ impl Error {
 
     pub(crate) fn image(image: impl fmt::Display, problem: impl Into<String>) -> Self {
         Self::Image { image: image.to_string(), problem: problem.into() }
+    }
+
+    /// Whose layer it was, where the error does not say so itself.
+    pub(crate) fn of_image(self, image: impl fmt::Display) -> Self {
+        match self {
+            Self::Layer { .. }
+            | Self::Digest { .. }
+            | Self::System { .. }
+            | Self::Stream { .. } => {
+                Self::OfImage { image: image.to_string(), error: Box::new(self) }
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn damaged(file: impl Into<PathBuf>, problem: impl fmt::Display) -> Self {

@@ -38,10 +38,13 @@ impl Store {
         if let Some(expected) = expected {
             digest::verify(&format!("layer {name}"), expected, &unpacked.blob.digest)?;
         }
+        // Here, where other layers are under way meanwhile.
+        file.unhashed().sync_all().map_err(|e| Error::io("fsync", &name, &e))?;
         Ok(Fresh { file: Some(file), ..unpacked })
     }
 
-    /// Gives fresh layers and their blobs their places, lasting, all at once.
+    /// Gives fresh layers and their blobs their places. Blobs are lasting; unpacked layers are made again
+    /// of them if they are lost with the machine's power.
     pub fn commit_layers(&self, fresh: Vec<Fresh<'_>>) -> Result<Vec<Skipped>> {
         if fresh.is_empty() {
             return Ok(Vec::new());
@@ -80,7 +83,8 @@ impl Store {
         let mut fresh = Vec::new();
         for (blob, diff_id) in missing.into_values() {
             if self.layer(diff_id)?.is_none() {
-                fresh.push(self.unpack_blob(blob, diff_id, &image.name())?);
+                let unpacked = self.unpack_blob(blob, diff_id, &image.name());
+                fresh.push(unpacked.map_err(|e| e.of_image(image.name()))?);
             }
         }
         self.commit_layers(fresh)

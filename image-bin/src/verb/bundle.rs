@@ -1,9 +1,9 @@
 //! `teu-image bundle`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use libteu_image::{Kind, RootFs};
+use libteu_image::{Container, Kind, RootFs};
 
 use super::options::Flags;
 use super::{Context, generated_name};
@@ -51,17 +51,37 @@ pub fn run(args: Bundle, context: &Context) -> Result<(), Failure> {
     let store = context.open()?;
     let image = super::pull::wanted(&store, &args.image)?;
     let rootfs = args.bundle.join("rootfs");
+    let config = args.bundle.join(libteu_image::bundle::CONFIG);
+    if config.exists() {
+        let problem = format!("{}: is a bundle already", args.bundle.display());
+        return Err(Failure::Argument(problem));
+    }
     std::fs::create_dir_all(&rootfs).map_err(Failure::io(format!("mkdir {}", rootfs.display())))?;
     // What an ordinary user mounts ends with the namespace of this process.
     let copy = args.copy || context.rootless;
     let place = RootFs { at: Some(rootfs), copy };
-    let container = store.create_container(&image, &name, &place)?;
+    let container =
+        store.create_container(&image, &name, &place).inspect_err(|_| clear(&args.bundle))?;
     if let Err(e) = container.write_bundle(&args.bundle, &options) {
         container.remove()?;
+        clear(&args.bundle);
         return Err(e.into());
     }
-    if container.record().kind == Kind::Copy && !copy {
-        output::complain(&"overlayfs cannot be used here: the files were copied");
+    if !copy {
+        tell_kind(&container);
     }
     output::line(name)
+}
+
+/// Copies cost time and space: nobody should have to wonder.
+pub fn tell_kind(container: &Container<'_>) {
+    if container.record().kind == Kind::Copy {
+        output::complain(&"overlayfs cannot be used here: the files were copied");
+    }
+}
+
+/// Takes away directories that there is nothing in.
+pub fn clear(bundle: &Path) {
+    let _ = std::fs::remove_dir(bundle.join("rootfs"));
+    let _ = std::fs::remove_dir(bundle);
 }

@@ -16,6 +16,10 @@ pub struct Load {
     /// The archive [default: standard input]
     #[arg(short, long, value_name = "file")]
     input: Option<PathBuf>,
+
+    /// As docker's: no progress, of which none is shown anyway
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 /// Says what came, as docker does.

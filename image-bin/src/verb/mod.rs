@@ -114,7 +114,8 @@ pub fn state_root() -> Result<PathBuf, Failure> {
 
 /// A container by its name, or by the directory of its bundle.
 fn container<'a>(store: &'a Store, name: &str) -> Result<Container<'a>, Failure> {
-    if name.contains('/') {
+    let by_name = if name.contains('/') { None } else { Some(store.container(name)) };
+    if by_name.as_ref().is_none_or(Result::is_err) && std::path::Path::new(name).is_dir() {
         let path = std::fs::canonicalize(name).map_err(Failure::io(format!("open {name}")))?;
         let rootfs = path.join("rootfs");
         let records = store.container_records()?;
@@ -123,7 +124,10 @@ fn container<'a>(store: &'a Store, name: &str) -> Result<Container<'a>, Failure>
             found.ok_or_else(|| Failure::Argument(format!("{name} is no bundle of this store")))?;
         return Ok(store.container(&record.name)?);
     }
-    Ok(store.container(name)?)
+    match by_name {
+        Some(found) => Ok(found?),
+        None => Err(Failure::Argument(format!("no such directory: {name}"))),
+    }
 }
 
 /// A name for a container that got none.

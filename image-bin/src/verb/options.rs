@@ -40,11 +40,11 @@ pub struct Flags {
     memory: Option<i64>,
 
     /// Limit of processor time: 1.5 is one and a half processors
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     cpus: Option<f64>,
 
-    /// Limit of processes
-    #[arg(long, value_name = "N")]
+    /// Limit of processes; -1 is none
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pids_limit: Option<i64>,
 
     /// The image's files cannot be changed

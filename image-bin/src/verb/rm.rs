@@ -1,4 +1,4 @@
-//! `teu-image rm`, also called unbundle.
+//! `teu-image rm`, also called unbundle and cleanup.
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use crate::output;
 
 /// remove containers with all that was written in them
 #[derive(Debug, Args)]
-#[command(visible_alias = "unbundle")]
+#[command(visible_aliases = ["unbundle", "cleanup"])]
 pub struct Rm {
     /// Containers, by name or by the directory of their bundle
     #[arg(required = true, value_name = "container|bundle")]
@@ -23,9 +23,8 @@ pub fn run(args: &Rm, context: &Context) -> Result<(), Failure> {
         let record = container.record().clone();
         container.remove()?;
         if let Some(bundle) = record.rootfs.parent() {
-            let _ = std::fs::remove_dir(&record.rootfs);
             let _ = std::fs::remove_file(bundle.join(libteu_image::bundle::CONFIG));
-            let _ = std::fs::remove_dir(bundle);
+            super::bundle::clear(bundle);
         }
         output::line(&record.name)?;
     }

@@ -47,8 +47,13 @@ pub struct Run {
     command: Vec<String>,
 }
 
-/// Makes a container, stays until its process has ended, and exits with its status.
+/// Makes a container, stays until its process has ended, and exits with its status. What keeps it from
+/// that is told apart from what the container's process could exit with, as docker does.
 pub fn run(args: Run, context: &Context) -> Result<u8, Failure> {
+    start(args, context).map_err(|e| Failure::OfRun(Box::new(e)))
+}
+
+fn start(args: Run, context: &Context) -> Result<u8, Failure> {
     let name = args.name.map_or_else(generated_name, Ok)?;
     let options = args.flags.options(args.command, args.tty)?;
     let bundle = {
@@ -60,6 +65,7 @@ pub fn run(args: Run, context: &Context) -> Result<u8, Failure> {
             container.remove()?;
             return Err(e.into());
         }
+        super::bundle::tell_kind(&container);
         // The store is let go: others may clean up while the container runs.
         bundle
     };

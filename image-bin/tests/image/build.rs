@@ -395,6 +395,45 @@ fn stages_that_nothing_needs_are_left_out() {
 }
 
 #[test]
+fn proxies_are_known_to_commands_alone() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let names = ["HTTP_PROXY", "https_proxy", "FTP_PROXY", "no_proxy", "ALL_PROXY"];
+    let values: Vec<_> = names.iter().map(|name| format!("{name}=secret-{name}")).collect();
+    let flags: Vec<_> = values.iter().flat_map(|value| ["--build-arg", value]).collect();
+    let file = "FROM busybox\nRUN echo \"[$HTTP_PROXY][$https_proxy][$FTP_PROXY][$no_proxy][$ALL_PROXY]\" > /seen\n";
+    build(&place, &flags, file, &[]).ok();
+    let seen: String = names.iter().map(|name| format!("[secret-{name}]")).collect();
+    assert_eq!(shows(&place, "cat /seen; echo $HTTP_PROXY"), seen);
+    assert!(!place.ok(&["history", "--no-trunc", "built"]).contains("secret"));
+    // Nor do they make another step of it.
+    let out = build(&place, &[], file, &[]).ok();
+    assert!(out.stdout.contains("Using cache"), "{out:#?}");
+}
+
+#[test]
+fn names_of_stages_come_before_those_of_images() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let file = "FROM busybox AS busybox\nRUN echo stage > /from\n\
+                FROM busybox AS Second\nRUN cat /from && echo second > /from\n\
+                FROM scratch\nCOPY --from=busybox / /\nCOPY --from=SECOND /from /second\nCOPY --from=0 /from /zero\n";
+    build(&place, &[], file, &[]).ok();
+    assert_eq!(shows(&place, "cat /from /second /zero"), "stage\nsecond\nstage");
+    // A stage is none before it is done: an image may have that name, but not a number.
+    let file =
+        "FROM busybox AS busybox\nRUN echo stage > /from\nCOPY --from=busybox /etc/group /copied\n";
+    build(&place, &[], file, &[]).ok();
+    assert!(shows(&place, "cat /copied").contains("web"));
+    for (number, problem) in [("0", "stage 0 is this stage"), ("1", "stage 1 is no stage before")] {
+        let file = format!("FROM busybox\nCOPY --from={number} /etc/group /copied\n");
+        build(&place, &[], &file, &[]).fails_with(&[problem]);
+    }
+}
+
+#[test]
 fn commands_are_confined_as_dockers() {
     require!("root", "busybox");
     let place = Place::new();

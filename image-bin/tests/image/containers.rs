@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use integration_tests::{Cmd, Runtime, require};
+use integration_tests::{Cmd, Runtime, Terminal, require};
 
 use crate::place::{Place, is_mounted, unique};
 
@@ -83,8 +83,9 @@ fn statuses_are_dockers() {
     assert_eq!(status(&["sh", "-c", "exit 7"]), 7);
     assert_eq!(status(&["missing"]), 127);
     assert_eq!(status(&["/etc/passwd"]), 126);
-    assert_eq!(place.run(&["run", "nothing"]).status, 1);
-    assert_eq!(place.run(&["run", "--rm", "-u", "nobody", "busybox"]).status, 1);
+    assert_eq!(place.run(&["run", "nothing"]).status, 125);
+    assert_eq!(place.run(&["run", "--rm", "-u", "nobody", "busybox"]).status, 125);
+    assert_eq!(place.run(&["run", "--rm", "--cpus", "-1", "busybox"]).status, 125);
     assert_eq!(place.ok(&["ps", "-q"]), "");
 }
 
@@ -148,7 +149,9 @@ fn a_bundle_is_run_by_any_runtime_and_taken_away_without_trace() {
         fs::write(place.path("bundle/rootfs/tmp/new"), "x").unwrap();
         fs::remove_file(place.path("bundle/rootfs/bin/cat")).unwrap();
         assert_eq!(place.ok(&["diff", &bundle]), "C /bin\nD /bin/cat\nC /tmp\nA /tmp/new");
-        place.ok(&["unbundle", &bundle]);
+        // As one who stands beside it would name it.
+        place.run(&["bundle", "busybox", &bundle]).fails_with(&["is a bundle already"]);
+        place.command(&["cleanup", "bundle"]).cwd(place.path("")).run().ok();
         assert!(!place.path("bundle").exists());
         assert!(!is_mounted(&place.path("bundle")));
     }
@@ -186,4 +189,122 @@ fn an_image_in_use_is_kept() {
     place.ok(&["rm", &name]);
     let freed = place.ok(&["gc"]);
     assert!(freed.starts_with("3 blobs") && freed.ends_with("1 unpacked layers"), "{freed}");
+}
+
+#[test]
+fn a_bundle_that_cannot_be_made_leaves_nothing() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let (bundle, full) = (place.word("bundle"), place.word("full"));
+    place.run(&["bundle", "-u", "nobody", "busybox", &bundle]).fails_with(&["\"nobody\""]);
+    assert!(!place.path("bundle").exists());
+    fs::create_dir_all(place.path("full/rootfs/mine")).unwrap();
+    place.run(&["bundle", "busybox", &full]).fails_with(&["full/rootfs: is not empty"]);
+    assert!(place.path("full/rootfs/mine").exists());
+    place.run(&["unbundle", &full]).fails_with(&["is no bundle of this store"]);
+    place.run(&["unbundle", &bundle]).fails_with(&["no such directory"]);
+    assert_eq!(place.ok(&["ps", "-q"]), "");
+}
+
+#[test]
+fn limits_and_networks_are_those_asked_for() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let config = |flags: &[&str]| -> serde_json::Value {
+        let bundle = place.word("bundle");
+        let words = [&["bundle"], flags, &["busybox", &bundle]].concat();
+        place.ok(&words);
+        let config = fs::read(place.path("bundle/config.json")).unwrap();
+        place.ok(&["unbundle", &bundle]);
+        serde_json::from_slice(&config).unwrap()
+    };
+    let limited = config(&["-m", "64m", "--cpus", "1.5", "--pids-limit", "7", "--net", "host"]);
+    let resources = &limited["linux"]["resources"];
+    assert_eq!(resources["memory"]["limit"], 64 << 20);
+    let (quota, period) = (&resources["cpu"]["quota"], &resources["cpu"]["period"]);
+    assert_eq!(quota.as_i64().unwrap() * 2, period.as_i64().unwrap() * 3);
+    assert_eq!(resources["pids"]["limit"], 7);
+    let has_network = |config: &serde_json::Value| {
+        config["linux"]["namespaces"].as_array().unwrap().iter().any(|it| it["type"] == "network")
+    };
+    assert!(!has_network(&limited));
+    let plain = config(&["--pids-limit", "-1"]);
+    assert!(has_network(&plain) && plain["linux"]["resources"].get("memory").is_none());
+    for (flags, problem) in [
+        (["-m", "x"], "is no size"),
+        (["--cpus", "0"], "has to be 0.01 or more"),
+        (["--net", "bridge"], "there are none and host"),
+        (["-v", "data:/d"], "volumes with names are not known"),
+        (["-v", "/missing:/d"], "volume /missing: ENOENT"),
+    ] {
+        let words = [&["run", "--rm"][..], &flags, &["busybox", "true"]].concat();
+        place.run(&words).fails_with(&[problem]);
+    }
+    assert_eq!(place.ok(&["ps", "-q"]), "");
+}
+
+#[test]
+fn a_terminal_has_the_size_and_the_keys_of_ours() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let mut terminal = Terminal::new();
+    let run = terminal.spawn(place.command(&["run", "--rm", "-it", "busybox"]));
+    terminal.wait_for("# ");
+    assert!(terminal.is_raw());
+    terminal.type_in("busybox stty size; busybox tty; echo $((20+3)); exit 9\n");
+    terminal.wait_for("23");
+    assert_eq!(run.wait().status, 9);
+    let seen = terminal.seen().to_owned();
+    assert!(seen.contains("30 100") && seen.contains("/dev/pts/0"), "{seen}");
+    assert!(!terminal.is_raw());
+    // Neither flag: nothing to read, and no terminal.
+    let script = "cat; busybox tty; echo end";
+    let out = place.command(&["run", "--rm", "busybox", "sh", "-c", script]).stdin("typed\n").run();
+    assert_eq!(out.stdout, "not a tty\nend\n");
+}
+
+/// As in a container of docker's: overlayfs cannot be the upper layer of another, nor have its markers.
+#[test]
+fn where_overlayfs_cannot_be_used_files_are_copied() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let archive = place.word("two.tar");
+    let name = unique("under");
+    let script = "mkdir /d; echo old > /d/old; echo gone > /d/gone";
+    place.ok(&["run", "--name", &name, "busybox", "sh", "-c", script]);
+    place.ok(&["commit", &name, "one"]);
+    place.ok(&["rm", &name]);
+    let script = "rm /bin/cat /d/gone; rm -r /tmp; mkdir /tmp; echo new > /tmp/new";
+    place.ok(&["run", "--name", &name, "one", "sh", "-c", script]);
+    place.ok(&["commit", &name, "two"]);
+    place.ok(&["rm", &name]);
+    place.ok(&["save", "-o", &archive, "two"]);
+    let mount = Place::new();
+    for dir in ["lower", "upper", "work", "store"] {
+        fs::create_dir(mount.path(dir)).unwrap();
+    }
+    let [lower, upper, work] = ["lower", "upper", "work"].map(|dir| mount.word(dir));
+    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+    let words = ["-t", "overlay", "overlay", "-o", &options, &mount.word("store")];
+    Cmd::new("mount").args(words).run().ok();
+    mount.ok(&["load", "-i", &archive]);
+    let script = "ls /bin/cat; ls /d /tmp; echo 2 > /d/gone; rm /d/old";
+    let out = mount.run(&["run", "--name", &name, "two", "sh", "-c", script]);
+    assert_eq!(out.stdout, "/d:\nold\n\n/tmp:\nnew\n", "{out:#?}");
+    assert!(out.stderr.contains("/bin/cat: No such file"), "{out:#?}");
+    assert!(out.stderr.contains("overlayfs cannot be used here"), "{out:#?}");
+    assert_eq!(mount.ok(&["diff", &name]), "C /d\nA /d/gone\nD /d/old");
+    mount.ok(&["commit", &name, "three"]);
+    mount.ok(&["rm", &name]);
+    assert_eq!(mount.ok(&["run", "--rm", "three", "busybox", "ls", "/d"]), "gone");
+    mount.ok(&["save", "-o", &archive, "three"]);
+    place.ok(&["load", "-i", &archive]);
+    assert_eq!(
+        place.ok(&["run", "--rm", "three", "busybox", "ls", "/d", "/tmp"]),
+        "/d:\ngone\n\n/tmp:\nnew"
+    );
 }

@@ -1,5 +1,6 @@
 //! Many at once, and killed at any moment: the store stays whole.
 
+use std::fs;
 use std::time::Duration;
 
 use integration_tests::{Cmd, require};
@@ -161,4 +162,31 @@ fn loads_runs_and_collections_at_once_do_not_disturb_each_other() {
         }
     });
     assert_eq!(place.ok(&["run", "--rm", "two", "cat", "/tmp/two"]), "2");
+}
+
+/// As if the machine had lost its power before it wrote the layer to disk.
+fn lose(place: &Place) {
+    let layers = place.path("store/layers/sha256");
+    for layer in fs::read_dir(layers).unwrap() {
+        let layer = layer.unwrap().path();
+        fs::write(layer.join("boot"), "another").unwrap();
+        fs::write(layer.join("fs/bin/busybox"), "").unwrap();
+    }
+}
+
+#[test]
+fn layers_that_a_loss_of_power_may_have_damaged_are_unpacked_again() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    let name = unique("lost");
+    place.ok(&["run", "--name", &name, "busybox", "sh", "-c", "echo new > /tmp/new"]);
+    Cmd::new("umount").args([&place.word(&format!("store/containers/{name}/rootfs"))]).run().ok();
+    lose(&place);
+    // Of a container that is there, too: nothing of the image has changed.
+    assert_eq!(place.ok(&["diff", &name]), "C /tmp\nA /tmp/new");
+    assert_eq!(place.ok(&["run", "--rm", "busybox", "echo", "whole"]), "whole");
+    lose(&place);
+    assert_eq!(place.ok(&["run", "--rm", "busybox", "echo", "whole"]), "whole");
+    place.ok(&["rm", &name]);
 }

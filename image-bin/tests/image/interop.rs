@@ -60,6 +60,23 @@ fn archives_go_to_skopeo_and_back() {
 }
 
 #[test]
+fn every_name_that_an_archive_brings_is_told_once() {
+    require!("root", "busybox");
+    let (place, other) = (Place::new(), Place::new());
+    layered(&place);
+    place.ok(&["tag", "user/image:tag", "user/second:2"]);
+    for (format, names) in [("docker", 2), ("oci", 2)] {
+        let archive = place.word(format);
+        place.ok(&["save", "--format", format, "-o", &archive, "user/image:tag", "user/second:2"]);
+        let told = other.ok(&["load", "-q", "-i", &archive]);
+        assert_eq!(told.lines().count(), names, "{told}");
+        assert!(told.contains("Loaded image: user/second:2"), "{told}");
+    }
+    let cut = other.command(&["load"]).stdin("no archive").run();
+    cut.fails_with(&["archive: ends within a header"]);
+}
+
+#[test]
 fn the_same_image_makes_the_same_archive() {
     require!("root", "busybox");
     let place = Place::new();

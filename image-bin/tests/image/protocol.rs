@@ -234,7 +234,9 @@ fn a_layer_that_unpacks_to_something_else_is_refused() {
     manifest["config"]["size"] = json!(data.len());
     content.document("latest", MANIFEST, manifest.to_string().as_bytes());
     let fake = Fake::start(content, |_, right| right);
-    place.run(&["pull", &fake.name("image")]).fails_with(&["unpacked: digest is", "expected"]);
+    let out = place.run(&["pull", &fake.name("image")]).fails_with(&["unpacked: digest is"]);
+    let whose = format!("image {}:latest: layer sha256:", fake.name("image"));
+    assert!(out.stderr.contains(&whose), "{out:#?}");
     left_nothing(&place);
 }
 

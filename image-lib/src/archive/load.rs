@@ -1,5 +1,6 @@
 //! Images out of an archive.
 
+use std::collections::HashSet;
 use std::io::Read;
 
 use oci_spec::image::{
@@ -95,7 +96,9 @@ fn from_item(store: &Store, intake: &Intake, item: &Item) -> Result<Image> {
 fn keep(store: &Store, image: Image, mut references: Vec<Reference>) -> Result<Loaded> {
     debug_assert!(!is_index(image.descriptor.media_type()));
     let skipped = store.unpack_image(&image)?;
-    references.dedup();
+    // Both of its documents may name it.
+    let mut seen = HashSet::new();
+    references.retain(|reference| seen.insert(reference.clone()));
     for reference in &references {
         store.tag(&image.descriptor, reference)?;
     }

@@ -238,12 +238,17 @@ impl<'a> Builder<'a> {
         State::of(&self.host.image(&image, platform.as_deref())?)
     }
 
-    /// For `--from`: a stage before this one, or an image.
+    /// For `--from`: a stage before this one, or an image. A number is always a stage.
     pub fn source(&self, number: usize, name: &str) -> Result<State> {
         if let Some(stage) = self.find(name, number) {
             return self.done[stage].clone().ok_or_else(|| {
                 Error::Argument(format!("stage {name} is named in a trigger only: it is not built"))
             });
+        }
+        if let Ok(stage) = name.parse::<usize>() {
+            let problem =
+                if stage == number { "is this stage" } else { "is no stage before this one" };
+            return Err(Error::Argument(format!("stage {stage} {problem}")));
         }
         State::of(&self.host.image(name, self.options.platform.as_deref())?)
     }

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Read};
 use tar::{EntryType, Header};
 
 use super::limits::MAX_EXTENDED;
-use super::pax::{self, Attributes, Extended, invalid};
+use super::pax::{self, Attributes, Extended, ends_early, invalid};
 use super::sparse::{self, Piece};
 
 const BLOCK: u64 = 512;
@@ -167,7 +167,7 @@ impl<R: BufRead> Entries<R> {
         if self.stream.fill_buf()?.is_empty() {
             return Ok(None);
         }
-        self.stream.read_exact(header.as_mut_bytes())?;
+        self.stream.read_exact(header.as_mut_bytes()).map_err(ends_early)?;
         if header.as_bytes().iter().all(|&byte| byte == 0) {
             return Ok(None);
         }

@@ -1,8 +1,8 @@
 //! Layers: tar streams to directories and back.
 //!
 //! ```text
-//! source -> digest -> decompress -> [chunks] -> diff-id -> tar entries -> files by descriptor
-//!           one thread                          another
+//! source -> digest -> decompress -> [chunks] -> diff-id -> [chunks] -> tar entries -> files by descriptor
+//!           one thread                          another                a third
 //! ```
 //!
 //! Knows nothing of the store: [`unpack()`] writes below a directory it is given, and nowhere else.
@@ -17,7 +17,7 @@ mod pax;
 mod pipe;
 mod sparse;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tree;
 mod unpack;
 mod whiteout;

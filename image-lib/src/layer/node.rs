@@ -8,14 +8,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat, fchmod,
-    fchown, fsetxattr, futimens, lsetxattr, openat, utimensat,
+    AtFlags, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat,
+    fchmod, fchown, fsetxattr, fstat, futimens, lsetxattr, openat, utimensat,
 };
 use rustix::io::Errno;
 
 use super::entry::Entry;
 use super::sparse::Piece;
-use super::tree::by_descriptor;
+use super::tree::{by_descriptor, stat};
 use super::whiteout::is_overlay_attribute;
 
 /// What to do with owners and attributes that cannot be set here.
@@ -25,10 +25,14 @@ pub struct Rights {
     pub squash: bool,
 }
 
+/// Permissions without setuid, setgid and sticky, which only come with the owner.
+const PERMISSIONS: u32 = 0o777;
+const MODE: u32 = 0o7777;
+
 /// Creates a file that must not be there yet.
-pub fn create(parent: BorrowedFd<'_>, name: &OsStr) -> Result<File, Errno> {
+pub fn create(parent: BorrowedFd<'_>, name: &OsStr, entry: &Entry) -> Result<File, Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat(parent, name, flags, Mode::RUSR | Mode::WUSR).map(File::from)
+    openat(parent, name, flags, Mode::from_raw_mode(entry.mode & PERMISSIONS)).map(File::from)
 }
 
 /// Writes all of the data, straight from where the stream keeps it.
@@ -60,23 +64,30 @@ pub fn fill_sparse(
 /// An attribute that could not be set, and why that is no error.
 pub type Left = Vec<String>;
 
-/// Owner, mode, attributes and time of an open file or directory.
+/// Owner, mode and attributes of an open file or directory. Its time comes last, by [`set_time`].
+///
+/// Of a fresh inode owner and mode mostly are right already, unless the parent's setgid bit or default
+/// ACL, or the umask, meddled: looking is cheaper than setting, which a file system has to log.
 pub fn finish_open(
     fd: BorrowedFd<'_>,
     entry: &Entry,
     rights: Rights,
     left: &mut Left,
 ) -> io::Result<()> {
+    let made = fstat(fd)?;
     // Changing the owner clears setuid bits and file capabilities: the owner comes first.
-    if !rights.squash {
+    let change = !rights.squash && !is_owner(&made, entry);
+    if change {
         fchown(fd, uid(entry), gid(entry))?;
     }
-    fchmod(fd, Mode::from_raw_mode(entry.mode))?;
+    if change || made.st_mode & MODE != entry.mode & MODE {
+        fchmod(fd, Mode::from_raw_mode(entry.mode))?;
+    }
     for (name, value) in attributes(entry, left) {
         let name = OsStr::from_bytes(name);
         tolerate(fsetxattr(fd, name, value, XattrFlags::empty()), name, left)?;
     }
-    Ok(futimens(fd, &times(entry.mtime))?)
+    Ok(())
 }
 
 /// The same for what cannot be opened: links, devices, pipes. Links have no mode.
@@ -88,7 +99,7 @@ pub fn finish_named(
     left: &mut Left,
 ) -> io::Result<()> {
     let is_link = matches!(entry.kind, super::entry::Kind::Symlink(_));
-    if !rights.squash {
+    if !rights.squash && !is_owner(&stat(parent, at)?, entry) {
         chownat(parent, at, uid(entry), gid(entry), AtFlags::SYMLINK_NOFOLLOW)?;
     }
     if !is_link {
@@ -103,7 +114,7 @@ pub fn finish_named(
     Ok(utimensat(parent, at, &times(entry.mtime), AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// Sets only the time: what is put into a directory changes it again.
+/// Sets the time of a file that is whole, or of a directory that nothing more is put into.
 pub fn set_time(fd: impl AsFd, mtime: (i64, u32)) -> io::Result<()> {
     Ok(futimens(fd, &times(mtime))?)
 }
@@ -136,6 +147,10 @@ fn tolerate(set: Result<(), Errno>, name: &OsStr, left: &mut Left) -> io::Result
 /// Without them a program does not work, and nobody sees why.
 fn is_capability(name: &OsStr) -> bool {
     name == "security.capability"
+}
+
+fn is_owner(made: &Stat, entry: &Entry) -> bool {
+    (made.st_uid, made.st_gid) == (entry.uid, entry.gid)
 }
 
 fn uid(entry: &Entry) -> Option<Uid> {

@@ -99,6 +99,11 @@ pub fn invalid(problem: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
+/// What the standard library says of a stream that ends is about buffers.
+pub fn ends_early(e: io::Error) -> io::Error {
+    if e.kind() == io::ErrorKind::UnexpectedEof { invalid("ends within a header") } else { e }
+}
+
 /// Appends a record.
 pub fn append(data: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     // The length counts its own digits.

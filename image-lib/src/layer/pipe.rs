@@ -1,4 +1,4 @@
-//! Chunks from the thread that decompresses to the one that unpacks.
+//! Chunks from the thread that decompresses, by the one that hashes, to the one that unpacks.
 
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -7,23 +7,18 @@ use crate::digest::Hasher;
 
 /// Size of a chunk: large enough that passing it costs nothing, small enough for the cache.
 const CHUNK: usize = 256 << 10;
-/// So many chunks may wait.
+/// So many chunks may wait at each end.
 const WAITING: usize = 4;
 
-/// One end takes bytes, the other gives them, up to `limit`: then it fails.
-pub fn pipe(limit: u64) -> (Feeder, Chunks) {
-    let (full, chunks) = sync_channel(WAITING);
+/// One end takes bytes, the middle hashes them, the other end gives them, up to `limit`: then it fails.
+pub fn pipe(limit: u64) -> (Feeder, Middle, Chunks) {
+    let (full, fed) = sync_channel(WAITING);
+    let (hashed, chunks) = sync_channel(WAITING);
     let (empty, recycled) = channel();
-    let chunks = Chunks {
-        chunks,
-        empty,
-        current: Vec::new(),
-        position: 0,
-        hasher: Hasher::default(),
-        state: State::Flowing,
-        limit,
-    };
-    (Feeder { full, recycled }, chunks)
+    let middle = Middle { fed, hashed };
+    let (current, state) = (Vec::new(), State::Flowing);
+    let chunks = Chunks { chunks, empty, current, position: 0, state, left: limit };
+    (Feeder { full, recycled }, middle, chunks)
 }
 
 enum Message {
@@ -80,6 +75,29 @@ fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
+/// What stands between both ends. As the one goes away, so does the other.
+pub struct Middle {
+    fed: Receiver<Message>,
+    hashed: SyncSender<Message>,
+}
+
+impl Middle {
+    /// Passes chunks on until there are no more. The hash is that of all of them, if the other end has
+    /// seen the end.
+    pub fn run(self) -> Hasher {
+        let mut hasher = Hasher::default();
+        for message in self.fed {
+            if let Message::Chunk(chunk) = &message {
+                hasher.update(chunk);
+            }
+            if self.hashed.send(message).is_err() {
+                break;
+            }
+        }
+        hasher
+    }
+}
+
 #[derive(PartialEq, Eq)]
 enum State {
     Flowing,
@@ -88,32 +106,27 @@ enum State {
     Broken(&'static str),
 }
 
-/// The end that is read from, hashing what comes.
+/// The end that is read from.
 pub struct Chunks {
     chunks: Receiver<Message>,
     empty: Sender<Vec<u8>>,
     current: Vec<u8>,
     position: usize,
-    hasher: Hasher,
     state: State,
-    limit: u64,
+    /// How much more may come.
+    left: u64,
 }
 
 impl Chunks {
-    /// The hash of all that has come.
-    pub fn into_hasher(self) -> Hasher {
-        self.hasher
-    }
-
     fn next_chunk(&mut self) {
         match self.chunks.recv() {
             Ok(Message::Chunk(chunk)) => {
-                self.hasher.update(&chunk);
+                match self.left.checked_sub(chunk.len() as u64) {
+                    Some(left) => self.left = left,
+                    None => self.state = State::Broken("is larger than a layer is allowed to be"),
+                }
                 let _ = self.empty.send(std::mem::replace(&mut self.current, chunk));
                 self.position = 0;
-                if self.hasher.size() > self.limit {
-                    self.state = State::Broken("is larger than a layer is allowed to be");
-                }
             }
             Ok(Message::End) => self.state = State::Ended,
             Err(_) => self.state = State::Broken("the source failed"),
@@ -156,15 +169,16 @@ mod tests {
     #[test]
     fn all_bytes_arrive_hashed() {
         let bytes: Vec<u8> = (0..=250).cycle().take(3 * CHUNK + 7).collect();
-        let (feeder, mut chunks) = pipe(u64::MAX);
+        let (feeder, middle, mut chunks) = pipe(u64::MAX);
         let mut out = Vec::new();
-        std::thread::scope(|scope| {
+        let hasher = std::thread::scope(|scope| {
+            let hash = scope.spawn(|| middle.run());
             scope.spawn(|| assert_eq!(feeder.feed(&bytes[..]).unwrap(), Fed::Whole));
             chunks.read_to_end(&mut out).unwrap();
+            hash.join().unwrap()
         });
         assert_eq!(out, bytes);
-        let digest = chunks.into_hasher().finish().unwrap().digest;
-        assert_eq!(digest, crate::digest::of_bytes(&bytes).unwrap());
+        assert_eq!(hasher.finish().unwrap().digest, crate::digest::of_bytes(&bytes).unwrap());
     }
 
     #[test]
@@ -175,8 +189,9 @@ mod tests {
                 Err(io::Error::other("cut"))
             }
         }
-        let (feeder, mut chunks) = pipe(u64::MAX);
+        let (feeder, middle, mut chunks) = pipe(u64::MAX);
         std::thread::scope(|scope| {
+            scope.spawn(|| middle.run());
             scope.spawn(|| feeder.feed(Failing).unwrap_err());
             assert!(chunks.read_to_end(&mut Vec::new()).is_err());
         });
@@ -184,8 +199,9 @@ mod tests {
 
     #[test]
     fn a_limit_holds() {
-        let (feeder, mut chunks) = pipe(CHUNK as u64);
+        let (feeder, middle, mut chunks) = pipe(CHUNK as u64);
         std::thread::scope(|scope| {
+            scope.spawn(|| middle.run());
             scope.spawn(|| feeder.feed(io::repeat(0)));
             let error = chunks.read_to_end(&mut Vec::new()).unwrap_err();
             assert!(error.to_string().contains("larger"), "{error}");
@@ -195,8 +211,11 @@ mod tests {
 
     #[test]
     fn a_reader_that_goes_away_stops_the_feeder() {
-        let (feeder, chunks) = pipe(u64::MAX);
+        let (feeder, middle, chunks) = pipe(u64::MAX);
         drop(chunks);
-        assert_eq!(feeder.feed(io::repeat(0)).unwrap(), Fed::Refused);
+        std::thread::scope(|scope| {
+            scope.spawn(|| middle.run());
+            assert_eq!(feeder.feed(io::repeat(0)).unwrap(), Fed::Refused);
+        });
     }
 }

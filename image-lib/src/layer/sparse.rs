@@ -7,7 +7,7 @@ use tar::{GnuExtSparseHeader, GnuSparseHeader, Header};
 
 use super::entry::Data;
 use super::limits::MAX_PIECES;
-use super::pax::{invalid, number};
+use super::pax::{ends_early, invalid, number};
 
 const BLOCK: usize = 512;
 
@@ -36,7 +36,7 @@ pub fn from_gnu(header: &Header, stream: &mut impl Read) -> io::Result<(u64, Vec
     let mut more = header.is_extended();
     while more {
         let mut block = GnuExtSparseHeader::new();
-        stream.read_exact(block.as_mut_bytes())?;
+        stream.read_exact(block.as_mut_bytes()).map_err(ends_early)?;
         push(&mut pieces, block.sparse())?;
         more = block.is_extended();
     }

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::XattrFlags;
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, mkdirat, mknodat, openat2, setxattr,
-    statat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fsetxattr, makedev, mkdirat, mknodat,
+    openat2, setxattr, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -89,7 +89,7 @@ impl<'a> Tree<'a> {
     pub fn hide(&mut self, path: &Inside, name: &OsStr) -> io::Result<()> {
         let flavor = self.flavor;
         let parent = self.directory(path)?;
-        match mknodat(parent, name, FileType::CharacterDevice, Mode::empty(), 0) {
+        match make_whiteout(parent, name) {
             Err(Errno::EXIST) => {}
             other => return other.map_err(Into::into),
         }
@@ -103,7 +103,7 @@ impl<'a> Tree<'a> {
     pub fn hide_all(&mut self, path: &Inside) -> io::Result<()> {
         let flavor = self.flavor;
         let dir = self.directory(path)?;
-        Ok(rustix::fs::fsetxattr(dir, flavor.opaque(), b"y", XattrFlags::empty())?)
+        Ok(mark_opaque(|name| fsetxattr(dir, name, b"y", XattrFlags::empty()), flavor)?)
     }
 
     /// If that name hides one of lower layers, makes it a directory that hides all that is in them.
@@ -156,13 +156,37 @@ pub fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// overlayfs's marker of a deleted file: a character device 0/0.
+/// overlayfs's marker of a deleted file: a character device 0/0. overlayfs itself lets nobody make one
+/// (`ovl_mknod`, EPERM); a store on overlayfs, whose containers are copies, has devices 0/1 in their place.
 pub fn is_whiteout(stat: &Stat) -> bool {
-    kind(stat) == FileType::CharacterDevice && stat.st_rdev == 0
+    let ours = [makedev(0, 0), makedev(0, 1)].contains(&stat.st_rdev);
+    kind(stat) == FileType::CharacterDevice && ours
+}
+
+fn make_whiteout(parent: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
+    let make =
+        |minor| mknodat(parent, name, FileType::CharacterDevice, Mode::empty(), makedev(0, minor));
+    match make(0) {
+        Err(Errno::PERM) => make(1),
+        other => other,
+    }
 }
 
 fn make_opaque(parent: BorrowedFd<'_>, name: &OsStr, flavor: Flavor) -> io::Result<()> {
-    Ok(setxattr(by_descriptor(parent, name), flavor.opaque(), b"y", XattrFlags::empty())?)
+    let path = by_descriptor(parent, name);
+    Ok(mark_opaque(|name| setxattr(&path, name, b"y", XattrFlags::empty()), flavor)?)
+}
+
+/// overlayfs keeps attributes of the name it goes by to itself before Linux 6.7: a store on it, whose
+/// containers are copies, has the other one.
+fn mark_opaque(
+    set: impl Fn(&'static str) -> Result<(), Errno>,
+    flavor: Flavor,
+) -> Result<(), Errno> {
+    match set(flavor.opaque()) {
+        Err(Errno::NOTSUP) => set(Flavor::User.opaque()),
+        other => other,
+    }
 }
 
 /// A name in a directory as a path, for calls that take no descriptor of the directory. The directory

@@ -58,23 +58,28 @@ const MAX_SKIPPED: usize = 64;
 
 /// Unpacks a stream, compressed or not, below `root`, which is empty. `layer` is what errors call it.
 ///
-/// The calling thread reads and decompresses; another hashes and writes files.
+/// The calling thread reads and decompresses, a second one hashes, a third one writes files.
 pub fn unpack(source: impl Read, layer: &str, root: &Dir, options: Options) -> Result<Unpacked> {
     let failed = |e: io::Error| Error::io("read layer", layer, &e);
-    let (feeder, chunks) = pipe(options.limits.bytes);
+    let (feeder, middle, chunks) = pipe(options.limits.bytes);
     std::thread::scope(|scope| {
+        let hash = scope.spawn(move || middle.run());
         let files = scope.spawn(move || Unpacker::new(root, options, layer).run(chunks));
         let mut source = Decompressor::new(HashingReader::new(source)).map_err(failed);
         let fed = source
             .as_mut()
             .map_or(Ok(()), |source| feeder.feed(source.by_ref()).map(drop).map_err(failed));
         // The decompressor's complaint explains the unpacker's, which saw the stream end.
-        let files = files.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let (files, hash) = (joined(files), joined(hash));
         let (source, ()) = (source?, fed?);
-        let (diff, tree) = files?;
+        let (skipped, implied) = files?;
         let (_, hasher) = source.finish().map_err(failed)?.into_parts();
-        Ok(Unpacked { blob: hasher.finish()?, diff, skipped: tree.0, implied: tree.1 })
+        Ok(Unpacked { blob: hasher.finish()?, diff: hash.finish()?, skipped, implied })
     })
+}
+
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Writes entries to a tree.
@@ -95,7 +100,7 @@ impl<'a> Unpacker<'a> {
         Self { tree, options, layer, times: Vec::new(), skipped: Vec::new() }
     }
 
-    fn run(mut self, chunks: Chunks) -> Result<(Content, Lists)> {
+    fn run(mut self, chunks: Chunks) -> Result<Lists> {
         let mut entries = Entries::new(chunks);
         let mut count = 0u64;
         while let Some(entry) = entries.next().map_err(|e| self.failed(&[], &e))? {
@@ -113,7 +118,7 @@ impl<'a> Unpacker<'a> {
         let mut chunks = entries.into_inner();
         io::copy(&mut chunks, &mut io::sink()).map_err(|e| self.failed(&[], &e))?;
         let implied = self.tree.into_implied().iter().map(Inside::display).collect();
-        Ok((chunks.into_hasher().finish()?, (self.skipped, implied)))
+        Ok((self.skipped, implied))
     }
 
     fn entry(&mut self, entry: &Entry, entries: &mut Entries<Chunks>) -> Result<(), Failure> {
@@ -198,14 +203,16 @@ impl<'a> Unpacker<'a> {
         let dir = self.tree.directory(parent)?;
         match &entry.kind {
             Kind::File => {
-                let file = node::create(dir, name)?;
+                let file = node::create(dir, name, entry)?;
                 node::fill(&file, &mut entries.data())?;
                 node::finish_open(file.as_fd(), entry, rights, &mut left)?;
+                node::set_time(&file, entry.mtime)?;
             }
             Kind::Sparse(size, pieces) => {
-                let file = node::create(dir, name)?;
+                let file = node::create(dir, name, entry)?;
                 node::fill_sparse(&file, &mut entries.data(), *size, pieces)?;
                 node::finish_open(file.as_fd(), entry, rights, &mut left)?;
+                node::set_time(&file, entry.mtime)?;
             }
             Kind::Symlink(target) => {
                 symlinkat(target.as_slice(), dir, name)?;

@@ -167,7 +167,7 @@ impl<'a> Blobs<'a> {
                 wanted.push_back((layer, id));
             }
         }
-        let fresh = self.parallel(wanted)?;
+        let fresh = self.parallel(wanted).map_err(|e| e.of_image(reference))?;
         self.store.commit_layers(fresh)
     }
 

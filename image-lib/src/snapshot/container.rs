@@ -81,11 +81,11 @@ impl Store {
         points: MountPoints,
     ) -> Result<Container<'_>> {
         check_name(name)?;
-        self.unpack_image(image)?;
         let at = match &rootfs.at {
-            Some(path) => path.canonicalize().map_err(|e| Error::io("open", path.display(), &e))?,
+            Some(path) => empty(path)?,
             None => self.containers().path().join(name).join(ROOTFS),
         };
+        self.unpack_image(image)?;
         let mut record = Record {
             name: name.to_owned(),
             image: image.name(),
@@ -145,6 +145,15 @@ impl Store {
             }
         }
     }
+}
+
+/// Where an empty directory is, absolute.
+fn empty(path: &Path) -> Result<PathBuf> {
+    let path = path.canonicalize().map_err(|e| Error::io("open", path.display(), &e))?;
+    if Dir::open(&path)?.names()?.is_empty() {
+        return Ok(path);
+    }
+    Err(Error::Argument(format!("{}: is not empty", path.display())))
 }
 
 fn write_record(dir: &Dir, record: &Record) -> Result<()> {
@@ -229,6 +238,10 @@ impl Container<'_> {
 
     /// The layers below what was written.
     pub(super) fn stack(&self) -> Result<Stack> {
+        // A layer may have been lost with the machine's power.
+        if !self.store.has_layers(&self.record.layers)? {
+            self.store.unpack_image(&self.image()?)?;
+        }
         let mut stack = Stack::new(self.store, &self.record.layers)?;
         stack.push(self.dir.child(FIX)?);
         Ok(stack)

@@ -38,20 +38,26 @@ pub struct Freed {
 
 impl Store {
     /// Removes blobs and layers that neither an image nor a container needs, and what crashes left.
-    /// `None` if others use the store and are not to be waited for.
+    /// `None` if others use the store and are not to be waited for. Who waits for others waits for the
+    /// disk, too: layers that are left are written to it, and need not be unpacked again after a reboot.
     ///
     /// # Errors
     /// If an image's documents are damaged: then nothing is removed, since what they need is not known.
     pub fn gc(self, wait: Wait) -> Result<Option<Freed>> {
-        let Self { root, blobs, layers, containers, locks, tmp, owner, _in_use } = self;
+        let Self { root, blobs, layers, containers, locks, tmp, owner, boot, _in_use } = self;
         drop(_in_use);
         let lock = match wait {
             Wait::Yes => Some(Lock::exclusive(&root, lock::STORE)?),
             Wait::No => Lock::try_exclusive(&root, lock::STORE)?,
         };
         let Some(lock) = lock else { return Ok(None) };
-        let store = Self { root, blobs, layers, containers, locks, tmp, owner, _in_use: lock };
-        store.collect().map(Some)
+        let _in_use = lock;
+        let store = Self { root, blobs, layers, containers, locks, tmp, owner, boot, _in_use };
+        let freed = store.collect()?;
+        if wait == Wait::Yes {
+            store.make_layers_last()?;
+        }
+        Ok(Some(freed))
     }
 
     /// Takes all images without a name out of the index; `gc` then frees what they had alone.
@@ -96,7 +102,10 @@ impl Store {
             self.blobs.remove_tree(&name)?;
             freed.blobs += 1;
         }
-        for name in unused(&self.layers, &used_layers)? {
+        for name in self.layers.names()? {
+            if used_layers.contains(&name) && !self.is_lost(&name)? {
+                continue;
+            }
             // Renamed first: a crash halfway must not leave half a layer where whole ones are.
             let rubbish = crate::dir::unique("gone");
             self.layers.rename(&name, &self.tmp, rubbish.as_ref())?;

@@ -20,6 +20,13 @@ const FILES: &str = "fs";
 /// Beside it: paths of directories that the layer has, but whose owner, mode and attributes it leaves
 /// to the layers below.
 const IMPLIED: &str = "implied";
+/// And the boot in which the files were written: after another one they may be lost in part.
+const BOOT: &str = "boot";
+/// And, as soon as all of it is known to be on disk, an empty file. It is this one that has to be there,
+/// not the other that must not: after a loss of power any file may be missing.
+const LASTING: &str = "lasting";
+/// Lock for giving a layer its place.
+const PLACE: &str = "place";
 
 /// A layer that is there.
 #[derive(Debug)]
@@ -58,9 +65,16 @@ pub struct NewLayer<'a> {
 }
 
 impl Store {
-    /// The unpacked layer; `None` if it is not there.
+    /// The unpacked layer; `None` if it is not there, or not known to be whole since the machine went
+    /// down before it was written to disk.
+    ///
+    /// # Errors
+    /// If it cannot be read.
     pub fn layer(&self, diff_id: &Digest) -> Result<Option<UnpackedLayer>> {
         let Some(dir) = self.layers.find_child(digest::hex(diff_id)?)? else { return Ok(None) };
+        if !self.is_whole(&dir)? {
+            return Ok(None);
+        }
         let list = dir.open_file(IMPLIED)?.map_or(Ok(Vec::new()), read_implied);
         let implied =
             list.map_err(|e| Error::io("read", dir.path().join(IMPLIED).display(), &e))?;
@@ -83,8 +97,51 @@ impl Store {
         Ok(NewLayer { store: self, name, dir, files, finished: false })
     }
 
-    /// Writes all that was unpacked to disk: one call for any number of layers.
+    /// Whether all those layers are there.
+    pub(crate) fn has_layers(&self, diff_ids: &[Digest]) -> Result<bool> {
+        for diff_id in diff_ids {
+            if self.layer(diff_id)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What was written in this boot is there, on disk or not: the kernel has it.
+    fn is_whole(&self, dir: &Dir) -> Result<bool> {
+        let Some(boot) = &self.boot else { return dir.has(LASTING) };
+        Ok(dir.read(BOOT)?.as_ref() == Some(boot) || dir.has(LASTING)?)
+    }
+
+    /// Whether something is in the place of a layer that [`Store::layer`] would not find.
+    pub(super) fn is_lost(&self, name: &OsStr) -> Result<bool> {
+        Ok(!self.is_whole(&self.layers.child(name)?)?)
+    }
+
+    /// Where boots cannot be told apart, writes all that was unpacked to disk: one call for any number of
+    /// layers. It takes as long as the disk does, and so is not done where they can.
     pub(crate) fn sync_layers(&self) -> Result<()> {
+        if self.boot.is_some() { Ok(()) } else { self.sync() }
+    }
+
+    /// Writes all layers to disk, and remembers it: they need not be unpacked again after a reboot.
+    /// Nobody may be adding layers meanwhile.
+    pub(super) fn make_layers_last(&self) -> Result<()> {
+        let mut fresh = Vec::new();
+        for name in self.layers.names()? {
+            let dir = self.layers.child(&name)?;
+            if !dir.has(LASTING)? {
+                fresh.push(dir);
+            }
+        }
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        self.sync()?;
+        fresh.iter().try_for_each(|dir| dir.create(LASTING).map(drop))
+    }
+
+    fn sync(&self) -> Result<()> {
         rustix::fs::syncfs(&self.root)
             .map_err(|e| Error::system("syncfs", self.root.path().display(), e))
     }
@@ -116,16 +173,26 @@ impl NewLayer<'_> {
 
     /// Gives it its place. [`Store::sync_layers`] comes before. No matter if the layer is there by now.
     pub(crate) fn finish(mut self, diff_id: &Digest) -> Result<()> {
-        let (from, to) = (OsStr::new(&self.name), OsStr::new(digest::hex(diff_id)?));
-        match self.store.tmp.rename(from, &self.store.layers, to) {
-            Err(Error::System {
-                errno: nix::errno::Errno::EEXIST | nix::errno::Errno::ENOTEMPTY,
-                ..
-            }) => return Ok(()),
-            other => other?,
+        let Store { layers, tmp, locks, boot, .. } = self.store;
+        match boot {
+            Some(boot) => {
+                let mut file = self.dir.create(BOOT)?;
+                file.write_all(boot).map_err(|e| Error::io("write", BOOT, &e))?;
+            }
+            None => drop(self.dir.create(LASTING)?),
         }
+        let name = OsStr::new(digest::hex(diff_id)?);
+        // What somebody else has put there since is in use, and must not be taken for what was lost.
+        let _turn = Lock::exclusive(locks, PLACE)?;
+        if self.store.layer(diff_id)?.is_some() {
+            return Ok(());
+        }
+        if layers.has(name)? {
+            layers.rename(name, tmp, unique("lost").as_ref())?;
+        }
+        tmp.rename(self.name.as_ref(), layers, name)?;
         self.finished = true;
-        self.store.layers.sync()
+        Ok(())
     }
 }
 

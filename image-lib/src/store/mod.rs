@@ -29,6 +29,8 @@ const LAYOUT: &str = "oci-layout";
 const LAYOUT_CONTENT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// Beside them, once something was built.
 const BUILD_CACHE: &str = "build-cache";
+/// Another one after every boot (random(4)).
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// The store's directories are the owner's alone: layers hold setuid files.
 const PRIVATE: u32 = 0o700;
 
@@ -42,6 +44,8 @@ pub struct Store {
     locks: Dir,
     tmp: Dir,
     owner: Owner,
+    /// Which boot of the machine this is; `None` if the kernel does not tell.
+    boot: Option<Vec<u8>>,
     _in_use: Lock,
 }
 
@@ -69,6 +73,7 @@ impl Store {
             locks: child("locks")?,
             tmp: child("tmp")?,
             owner: Owner::check(&root)?,
+            boot: std::fs::read(BOOT_ID).ok().filter(|boot| !boot.is_empty()),
             _in_use: in_use,
             root,
         })

@@ -121,3 +121,108 @@ fn a_layout_of_another_version_is_left_alone() {
     assert!(matches!(Store::open(&dir.path().join("store")), Err(Error::Damaged { .. })));
     assert!(std::fs::read_to_string(path).unwrap().contains("2.0.0"));
 }
+
+/// Imports an archive with a file as `a`.
+fn with_image() -> (tempfile::TempDir, Store, crate::Image) {
+    let (dir, store) = store();
+    let archive = crate::layer::testing::Archive::default().file("f", "whole").end();
+    let made = crate::import(&store, &archive[..], &crate::Commit::default()).unwrap();
+    store.tag(&made.descriptor, &"a".parse().unwrap()).unwrap();
+    let image = store.read_image(&made.descriptor).unwrap();
+    (dir, store, image)
+}
+
+/// What the file in its layer has, if the layer is there.
+fn content(store: &Store, image: &crate::Image) -> Option<String> {
+    let layer = store.layer(&image.diff_ids().unwrap()[0]).unwrap()?;
+    Some(std::fs::read_to_string(layer.path().join("f")).unwrap())
+}
+
+/// Where the layer is, whole or not.
+fn place(store: &Store, image: &crate::Image) -> PathBuf {
+    store.path().join("layers/sha256").join(image.diff_ids().unwrap()[0].digest())
+}
+
+/// The machine comes up again after its power was lost, and with it what was in the file.
+fn lose(store: &mut Store, image: &crate::Image) {
+    std::fs::write(place(store, image).join("fs/f"), "").unwrap();
+    store.boot = Some(b"another".to_vec());
+}
+
+#[test]
+fn layers_that_may_be_lost_with_the_power_are_unpacked_again() {
+    let (_dir, mut store, image) = with_image();
+    assert_eq!(content(&store, &image).as_deref(), Some("whole"));
+    lose(&mut store, &image);
+    assert_eq!(content(&store, &image), None);
+    store.unpack_image(&image).unwrap();
+    assert_eq!(content(&store, &image).as_deref(), Some("whole"));
+}
+
+#[test]
+fn the_mark_of_the_boot_may_be_lost_too() {
+    let (_dir, store, image) = with_image();
+    let mark = place(&store, &image).join("boot");
+    std::fs::write(&mark, "").unwrap();
+    assert_eq!(content(&store, &image), None);
+    std::fs::remove_file(mark).unwrap();
+    assert_eq!(content(&store, &image), None);
+}
+
+#[test]
+fn what_is_lost_is_replaced_once() {
+    let (_dir, mut store, image) = with_image();
+    lose(&mut store, &image);
+    let id = &image.diff_ids().unwrap()[0];
+    let unpack = || store.unpack_blob(image.manifest.layers()[0].digest(), id, "test").unwrap();
+    let (first, second) = (unpack(), unpack());
+    store.commit_layers(vec![first]).unwrap();
+    let inode = || std::os::unix::fs::MetadataExt::ino(&place(&store, &image).metadata().unwrap());
+    let used = inode();
+    store.commit_layers(vec![second]).unwrap();
+    assert_eq!(inode(), used);
+}
+
+#[test]
+fn gc_makes_layers_last_and_removes_lost_ones() {
+    let (dir, store, image) = with_image();
+    assert_eq!(store.gc(Wait::Yes).unwrap(), Some(Freed::default()));
+    let mut store = Store::open(&dir.path().join("store")).unwrap();
+    store.boot = Some(b"another".to_vec());
+    assert_eq!(content(&store, &image).as_deref(), Some("whole"));
+    std::fs::remove_file(place(&store, &image).join("lasting")).unwrap();
+    let freed = store.gc(Wait::Yes).unwrap().unwrap();
+    assert_eq!((freed.blobs, freed.layers), (0, 1));
+}
+
+#[test]
+fn where_boots_cannot_be_told_apart_layers_last_at_once() {
+    let (_dir, mut store, image) = with_image();
+    store.boot = None;
+    assert_eq!(content(&store, &image), None);
+    store.unpack_image(&image).unwrap();
+    assert_eq!(content(&store, &image).as_deref(), Some("whole"));
+    lose(&mut store, &image);
+    assert!(content(&store, &image).is_some());
+}
+
+#[test]
+fn errors_of_layers_name_image_layer_and_path() {
+    let (_dir, store) = store();
+    let archive = crate::layer::testing::Archive::default().file("../up", "x").end();
+    let blob = store.put_blob(&archive).unwrap();
+    let descriptor = store.layer_descriptor(&blob, "test").unwrap();
+    let image_with = |diff_id: &oci_spec::image::Digest| {
+        let config = serde_json::json!({
+            "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": [diff_id] },
+        });
+        let made = store.put_image(&config, vec![descriptor.clone()]).unwrap();
+        store.tag(&made.descriptor, &"user/evil:1".parse().unwrap()).unwrap();
+        store.image("user/evil:1").unwrap()
+    };
+    let e = store.unpack_image(&image_with(&blob.digest)).unwrap_err();
+    assert_eq!(e.kind(), crate::ErrorKind::InvalidInput);
+    let expected =
+        format!("image user/evil:1: layer {}: ../up: leads out of the layer", blob.digest);
+    assert_eq!(e.to_string(), expected);
+}
