@@ -19,6 +19,7 @@ mod features;
 mod gc;
 mod hardening;
 mod hooks;
+mod hostile;
 mod ids;
 mod kill;
 mod least_privilege;
