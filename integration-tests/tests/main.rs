@@ -19,6 +19,7 @@ mod features;
 mod gc;
 mod hardening;
 mod hooks;
+mod hostile;
 mod ids;
 mod key_case;
 mod kill;

@@ -40,12 +40,13 @@ fn resolve(passwd: &str, group: &str, wanted: &str) -> Result<User, String> {
         None => (wanted, None),
     };
     let user = if user.is_empty() { "0" } else { user };
-    let account = accounts(passwd).find(|account| account.name == user || account.is(user));
-    let uid = match (&account, user.parse()) {
-        (Some(account), _) => account.uid,
-        (None, Ok(uid)) => uid,
-        (None, Err(_)) => return Err(format!("user {user:?} is not in the image's /etc/passwd")),
-    };
+    let number = number(user)?;
+    let account = accounts(passwd).find(|account| match number {
+        Some(uid) => account.uid == uid,
+        None => account.name == user,
+    });
+    let uid = number.or(account.as_ref().map(|account| account.uid));
+    let uid = uid.ok_or_else(|| format!("user {user:?} is not in the image's /etc/passwd"))?;
     let mut groups = Vec::new();
     let gid = match wanted_group {
         Some(name) => find_group(group, name)?,
@@ -59,17 +60,23 @@ fn resolve(passwd: &str, group: &str, wanted: &str) -> Result<User, String> {
     Ok(User { uid, gid, groups, home: home.unwrap_or("/").to_owned() })
 }
 
+/// The id, if the text is a number. A number is never looked up as a name, be it one that no id can have: an image could
+/// call its root 1000 (CVE-2016-3697) or 4294967296 (CVE-2026-46680). The highest stands for "no change" in the kernel.
+fn number(text: &str) -> Result<Option<u32>, String> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(None);
+    }
+    let id = if digits == text { text.parse().ok() } else { None };
+    let id = id.filter(|id| *id != u32::MAX);
+    id.map(Some).ok_or_else(|| format!("{text:?} is no user or group id"))
+}
+
 struct Account<'a> {
     name: &'a str,
     uid: u32,
     gid: u32,
     home: &'a str,
-}
-
-impl Account<'_> {
-    fn is(&self, number: &str) -> bool {
-        number.parse() == Ok(self.uid)
-    }
 }
 
 /// Lines that are none are passed over, as the C library does.
@@ -83,13 +90,11 @@ fn accounts(passwd: &str) -> impl Iterator<Item = Account<'_>> {
 }
 
 fn find_group(group: &str, wanted: &str) -> Result<u32, String> {
-    let named = groups(group).find(|(name, ..)| *name == wanted).map(|(_, gid, _)| gid);
-    match named {
-        Some(gid) => Ok(gid),
-        None => {
-            wanted.parse().map_err(|_| format!("group {wanted:?} is not in the image's /etc/group"))
-        }
+    if let Some(gid) = number(wanted)? {
+        return Ok(gid);
     }
+    let named = groups(group).find(|(name, ..)| *name == wanted).map(|(_, gid, _)| gid);
+    named.ok_or_else(|| format!("group {wanted:?} is not in the image's /etc/group"))
 }
 
 fn members<'a>(group: &'a str, user: &'a str) -> impl Iterator<Item = u32> + 'a {
@@ -148,8 +153,23 @@ mod tests {
         assert_eq!(found("web:net"), (33, 41, vec![41], "/srv".into()));
         assert_eq!(found("1000"), (1000, 0, vec![0], "/".into()));
         assert_eq!(found("1000:50"), (1000, 50, vec![50], "/".into()));
-        // A name that looks like a number is a name.
-        assert_eq!(found("7"), (70, 7, vec![7], "/".into()));
+        assert_eq!(found("7"), (7, 0, vec![0], "/".into()));
+    }
+
+    #[test]
+    fn cve_2016_3697_and_cve_2026_46680_a_number_is_never_a_name() {
+        let passwd =
+            "1000:x:0:0::/:\n4294967296:x:0:0::/:\n-1:x:0:0::/:\n+1:x:0:0::/:\nroot:x:0:0::/:\n";
+        let group = "1000:x:0:root\n4294967296:x:0:\n";
+        let ids = |wanted| resolve(passwd, group, wanted).map(|user| (user.uid, user.gid));
+        assert_eq!(ids("1000"), Ok((1000, 0)));
+        assert_eq!(ids("root:1000"), Ok((0, 1000)));
+        assert_eq!(ids("4294967294"), Ok((4_294_967_294, 0)));
+        for wanted in
+            ["4294967295", "4294967296", "99999999999999999999", "-1", "+1", "1:4294967296", "1:-1"]
+        {
+            assert!(ids(wanted).unwrap_err().contains("no user or group id"), "{wanted}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The directories of a checkpoint, and what stands in them beside CRIU's images.
 
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -98,14 +98,23 @@ impl Images {
         write().map_err(|e| Error::io("write", &path, &e))
     }
 
-    /// What they were.
+    /// What they were. Images may have come in an archive: a link in them leads to no other file, and what has no
+    /// end is not read to it (CVE-2026-53489).
     pub fn read_streams(&self) -> Result<Vec<String>> {
+        const LARGEST: u64 = 1 << 20;
         let path = self.path.join(DESCRIPTORS);
-        let text = fs::read(&path).map_err(|e| {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let damaged = |problem: String| Error::State { file: path.clone(), problem };
+        let read = || {
+            let file = File::from(openat(&self.dir, DESCRIPTORS, flags, Mode::empty())?);
+            let regular = file.metadata()?.is_file();
+            regular.then(|| io::read_to_string(file.take(LARGEST))).transpose()
+        };
+        let text = read().map_err(|e: io::Error| {
             Error::io("read", &path, &e).with_hint("is this the directory of a checkpoint?")
         })?;
-        serde_json::from_slice(&text)
-            .map_err(|e| Error::State { file: path, problem: e.to_string() })
+        let text = text.ok_or_else(|| damaged("is not a regular file".into()))?;
+        serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))
     }
 }
 
@@ -229,6 +238,21 @@ mod tests {
         std::os::unix::fs::symlink(&victim, dir.path().join(DESCRIPTORS)).unwrap();
         assert!(images.write_streams(&[]).is_err());
         assert_eq!(fs::read_to_string(&victim).unwrap(), "whole");
+    }
+
+    #[test]
+    fn cve_2026_53489_no_other_file_is_read_in_the_place_of_an_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let images = Images::make(&options(dir.path().into(), None)).unwrap();
+        let (name, other) = (dir.path().join(DESCRIPTORS), dir.path().join("other"));
+        fs::write(&other, r#"["secret"]"#).unwrap();
+        for target in [other.as_path(), Path::new("/dev/zero")] {
+            std::os::unix::fs::symlink(target, &name).unwrap();
+            assert!(images.read_streams().is_err());
+            fs::remove_file(&name).unwrap();
+        }
+        nix::unistd::mkfifo(&name, Mode::S_IRWXU).unwrap();
+        assert!(images.read_streams().unwrap_err().to_string().contains("is not a regular file"));
     }
 
     #[test]
