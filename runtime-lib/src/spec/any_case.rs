@@ -12,7 +12,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
 /// Reads a value whose keys may be in any case. Two keys of a struct that differ in case alone are an error
-/// ("duplicate field").
+/// ("duplicate field"); objects under such keys have to be joined before.
 ///
 /// # Errors
 /// Those of `json`.

@@ -8,6 +8,7 @@
 //!   Go reads as unset;
 //! - `process.user` is required there, but neither in the schema nor by runc;
 //! - `"seccomp": {}` means "no filter" to runc and lacks `defaultAction` there;
+//! - an object in two spellings (`cpu`, `CPU`) is one for Go, as long as they have nothing in common;
 //! - two scheduler flags have other names there than in the specification (`SCHED_RESET_ON_FORK`,
 //!   `SCHED_FLAG_D_L_OVERRUN`), and an empty list of processors is refused.
 //!

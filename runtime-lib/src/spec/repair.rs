@@ -17,6 +17,7 @@ pub(super) const FREE_MAPS: [&str; 6] =
 /// Mends the document in place. `None`: there was nothing to mend; otherwise the warnings.
 pub(super) fn repair(document: &mut Value, process: &str) -> Option<Vec<String>> {
     let mut changed = strip_nulls(document);
+    changed |= join_spellings(document);
     changed |= drop_empty_seccomp(document);
     let Some(Value::Object(process)) = pointer_mut(document, process) else {
         return changed.then(Vec::new);
@@ -55,11 +56,69 @@ fn strip_null_fields(fields: &mut Map<String, Value>) -> bool {
         fields.insert(names, json!([]));
     }
     for (key, value) in fields.iter_mut() {
-        if !FREE_MAPS.iter().any(|map| same(map, key)) {
+        if !is_free(key) {
             changed |= strip_nulls(value);
         }
     }
     changed
+}
+
+/// Go reads an object that comes in two spellings (`cpu` and `CPU`) into one. What would take a value away from
+/// one of them stays as it is, and is an error.
+fn join_spellings(value: &mut Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| join_spellings(item) | any),
+        Value::Object(fields) => {
+            let mut changed = join_fields(fields);
+            for (key, value) in fields.iter_mut() {
+                changed |= match value {
+                    Value::Object(entries) if is_free(key) => {
+                        entries.values_mut().fold(false, |any, entry| join_spellings(entry) | any)
+                    }
+                    value => join_spellings(value),
+                };
+            }
+            changed
+        }
+        _ => false,
+    }
+}
+
+fn join_fields(fields: &mut Map<String, Value>) -> bool {
+    let keys: Vec<String> = fields.keys().cloned().collect();
+    let mut changed = false;
+    for (at, key) in keys.iter().enumerate() {
+        for other in keys.iter().skip(at + 1).filter(|other| same(key, other) && !is_free(key)) {
+            if let Some(Value::Object(one)) = fields.get(key)
+                && let Some(Value::Object(two)) = fields.get(other)
+                && let Some(joined) = joined(one, two)
+            {
+                fields.remove(other);
+                fields.insert(key.clone(), joined.into());
+                changed = true;
+            }
+        }
+    }
+    changed
+}
+
+/// `None` where both have a value for one key.
+fn joined(one: &Map<String, Value>, two: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let mut all = one.clone();
+    for (key, value) in two {
+        let known = key_of(one, key).map(ToOwned::to_owned);
+        let value = match (known.as_ref().and_then(|known| one.get(known)), value) {
+            (None, value) => value.clone(),
+            (Some(Value::Object(one)), Value::Object(two)) => joined(one, two)?.into(),
+            _ => return None,
+        };
+        all.insert(known.unwrap_or_else(|| key.clone()), value);
+    }
+    Some(all)
+}
+
+fn is_free(key: &str) -> bool {
+    FREE_MAPS.iter().any(|map| same(map, key))
 }
 
 /// runc takes a filter without default action and rules for no filter at all.

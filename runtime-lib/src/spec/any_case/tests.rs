@@ -71,8 +71,11 @@ fn what_is_forgiven_is_forgiven_in_any_case() {
 #[test]
 fn two_spellings_of_one_key_are_an_error() {
     for (text, start) in [
-        (r#"{"cpu": {}, "CPU": {"cpus": "0"}}"#, "r: duplicate field `cpu`"),
-        (r#"{"CPU": {}, "cpu": {}}"#, "r: duplicate field `cpu`"),
+        (r#"{"cpu": {"cpus": ""}, "CPU": {"cpus": "0"}}"#, "r: duplicate field `cpu`"),
+        (
+            r#"{"CPU": null, "cpu": {}, "Devices": [], "devices": []}"#,
+            "r: duplicate field `devices`",
+        ),
         (
             r#"{"Memory": {"Limit": 1, "LIMIT": 1}, "pids": null}"#,
             "r: Memory: duplicate field `limit`",
@@ -82,6 +85,29 @@ fn two_spellings_of_one_key_are_an_error() {
         let text = error.unwrap_err().to_string();
         assert!(text.starts_with(start), "{text}");
         assert!(text.contains("in whatever case"), "{text}");
+    }
+}
+
+/// runc's own suite has such a config.
+#[test]
+fn objects_in_two_spellings_are_one() {
+    both::<LinuxResources>(
+        &json!({"cpu": {"shares": 5, "cpus": "0", "mems": "0"}, "memory": {"limit": 1}}),
+        &json!({"cpu": {"shares": 5}, "CPU": {"Cpus": "0"}, "Cpu": {"Mems": "0"}, "memory": {"limit": 1}}),
+    );
+    both::<Spec>(
+        &json!({"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}, "resources": {
+            "rdma": {"HCA": {"hcaHandles": 1}, "hca": {"hcaHandles": 2}}}}, "root": {"path": "r"}}),
+        &json!({"linux": {"resources": {"Rdma": {"HCA": {"hcahandles": 1}, "hca": {"hcaHandles": 2}}}},
+            "Linux": {"Seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}}, "root": {"path": "r"}}),
+    );
+    for twice in [
+        json!({"cpu": {"shares": 1, "cpus": "0"}, "CPU": {"Shares": 2}}),
+        json!({"devices": [], "Devices": [{"allow": true}]}),
+        json!({"unified": {"a.b": "1"}, "Unified": {"c.d": "1"}}),
+    ] {
+        let text = document::<LinuxResources>(&twice).unwrap_err().to_string();
+        assert!(text.contains("duplicate field"), "{text}");
     }
 }
 
