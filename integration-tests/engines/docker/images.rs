@@ -1,6 +1,7 @@
 //! Images that come of containers, and containers that build images.
 
 use std::fs;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use integration_tests::Outcome;
 use integration_tests::engine::Docker;
@@ -15,6 +16,19 @@ tests! { shared:
     the_entrypoint_of_an_image_and_that_of_the_user_s,
 }
 
+/// `docker image prune` takes whatever has no name at the moment, another test's half-built or half-removed
+/// image as well.
+static NAMES: RwLock<()> = RwLock::new(());
+
+fn unpruned() -> RwLockReadGuard<'static, ()> {
+    NAMES.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn prune(docker: &Docker) {
+    let _alone = NAMES.write().unwrap_or_else(PoisonError::into_inner);
+    docker.client(&["image", "prune", "-f"]).run().ok();
+}
+
 fn run_image(docker: &Docker, image: &str, flags: &[&str], words: &[&str]) -> Outcome {
     let cmd = docker.client(&["run", "--rm", "--network=none"]);
     cmd.args(flags).arg(image).args(words).run()
@@ -25,6 +39,7 @@ fn remove(docker: &Docker, images: &[&str]) {
 }
 
 fn committed(docker: &Docker) {
+    let _held = unpruned();
     let box_ = docker
         .start_container(&[], &["sh", "-c", "echo changed > /etc/new; rm /etc/group; sleep 1000"]);
     integration_tests::wait_until("changed", || box_.exec(&["cat", "/etc/new"]).status == 0);
@@ -48,6 +63,7 @@ fn committed(docker: &Docker) {
 }
 
 fn exported_and_imported(docker: &Docker) {
+    let _held = unpruned();
     let box_ = docker.create(&["-v", "/volume"], &["true"]);
     let tar = docker.sandbox().path("export.tar");
     let tar = tar.to_str().unwrap();
@@ -59,6 +75,7 @@ fn exported_and_imported(docker: &Docker) {
 }
 
 fn saved_and_loaded(docker: &Docker) {
+    let _held = unpruned();
     docker.client(&["tag", "busybox", "other/name:v1"]).run().ok();
     let tar = docker.sandbox().path("save.tar");
     let tar = tar.to_str().unwrap();
@@ -83,6 +100,7 @@ fn build(docker: &Docker, name: &str, dockerfile: &str, flags: &[&str]) -> Outco
 }
 
 fn built_by_the_classic_builder(docker: &Docker) {
+    let _held = unpruned();
     let dockerfile = r#"FROM busybox
 COPY --chown=alice:staff given /given
 ENV GREETING="hello there"
@@ -103,6 +121,7 @@ CMD ["sh", "-c", "cat /work/uid /work/greeting /tmp/user; pwd; id -un; stat -c %
 }
 
 fn built_in_stages_with_arguments_and_limits(docker: &Docker) {
+    let held = unpruned();
     let dockerfile = r#"FROM busybox AS first
 ARG WHAT=nothing
 RUN echo $WHAT > /made && for f in /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; do \
@@ -120,10 +139,12 @@ CMD ["/taken"]
         3
     );
     remove(docker, &["staged"]);
-    docker.client(&["image", "prune", "-f"]).run().ok();
+    drop(held);
+    prune(docker);
 }
 
 fn a_build_that_fails_says_which_status(docker: &Docker) {
+    let _held = unpruned();
     let out =
         build(docker, "failing", "FROM busybox\nRUN echo about to; exit 41\n", &["--force-rm"])
             .fails();
