@@ -29,6 +29,8 @@ pub struct Site {
 
 /// What a disturbed verb did.
 struct Done {
+    /// An executor was disturbed, not teu.
+    in_executor: bool,
     trace: Trace,
     stdout: String,
     stderr: String,
@@ -125,7 +127,12 @@ impl Site {
         match self.verb.as_str() {
             "run" | "exec" => said(&done.stdout).map(Some),
             "create" => {
-                self.untraced("start").and_then(ok)?;
+                let started = self.untraced("start")?;
+                // The init was struck as it waited for this, when `create` had ended well.
+                if done.in_executor && started.stderr.contains("container that has stopped") {
+                    return Ok(self.report.clone());
+                }
+                ok(started)?;
                 self.wait_for_status("stopped")?;
                 said(&self.printed()).map(Some)
             }
@@ -214,9 +221,10 @@ impl Site {
             let _ = std::fs::remove_file(self.bundle.scratch("out"));
             std::fs::hard_link(&out.1, self.bundle.scratch("out")).unwrap();
         }
+        let in_executor = point.is_some_and(|point| point.process > 0);
         let trace = trace(pid, gate, point);
         let read = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
-        Done { trace, stdout: read(&out.1), stderr: read(&err.1) }
+        Done { in_executor, trace, stdout: read(&out.1), stderr: read(&err.1) }
     }
 
     fn stream(&self, name: &str) -> (File, std::path::PathBuf) {
