@@ -6,6 +6,7 @@
 mod failure;
 mod output;
 mod progress;
+mod prompt;
 mod size;
 mod userns;
 mod verb;

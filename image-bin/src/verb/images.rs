@@ -1,7 +1,7 @@
 //! `teu-image images`.
 
 use clap::Args;
-use libteu_image::{Entry, Image};
+use libteu_image::{Entry, Image, Reference};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -21,24 +21,37 @@ pub struct Images {
     #[arg(long)]
     digests: bool,
 
+    /// Do not shorten ids
+    #[arg(long)]
+    no_trunc: bool,
+
     /// table, or json: one document
     #[arg(long, value_name = "format", default_value = "table", value_parser = ["table", "json"])]
     format: String,
+
+    /// Only those of that name: all tags, unless one is given
+    #[arg(value_name = "name[:tag]")]
+    name: Option<String>,
 }
 
 struct Row {
     entry: Entry,
     image: Image,
+    no_trunc: bool,
 }
 
 /// In the order of the index.
 pub fn run(args: &Images, context: &Context) -> Result<(), Failure> {
     let store = context.open()?;
     let mut rows = Vec::new();
+    let wanted = args.name.as_deref().map(Wanted::parse).transpose()?;
     for entry in store.entries()? {
+        if wanted.as_ref().is_some_and(|wanted| !wanted.is(&entry)) {
+            continue;
+        }
         // What is no container image is kept, but is none of ours.
         match store.read_image(&entry.descriptor) {
-            Ok(image) => rows.push(Row { entry, image }),
+            Ok(image) => rows.push(Row { entry, image, no_trunc: args.no_trunc }),
             Err(e) => output::complain(&e),
         }
     }
@@ -59,11 +72,33 @@ pub fn run(args: &Images, context: &Context) -> Result<(), Failure> {
     output::table(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"], &cells)
 }
 
+/// A name that was asked for; without a tag every tag fits.
+struct Wanted {
+    name: Reference,
+    has_tag: bool,
+}
+
+impl Wanted {
+    fn parse(text: &str) -> Result<Self, Failure> {
+        // The port of a registry is no tag.
+        let has_tag = text.rsplit('/').next().is_some_and(|last| last.contains(':'));
+        Ok(Self { name: text.parse()?, has_tag })
+    }
+
+    fn is(&self, entry: &Entry) -> bool {
+        entry.reference.as_ref().is_some_and(|name| {
+            name.familiar_repository() == self.name.familiar_repository()
+                && (!self.has_tag || name.tag() == self.name.tag())
+        })
+    }
+}
+
 const NONE: &str = "<none>";
 
 impl Row {
     fn id(&self) -> String {
-        short(self.image.id().digest())
+        let id = self.image.id();
+        if self.no_trunc { id.to_string() } else { short(id.digest()) }
     }
 
     fn name(&self) -> [String; 2] {

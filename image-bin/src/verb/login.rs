@@ -6,7 +6,7 @@ use clap::Args;
 use libteu_image::registry::{self, Access, Credentials};
 
 use crate::failure::Failure;
-use crate::output;
+use crate::{output, prompt};
 
 /// The registry if none is named.
 const HUB: &str = "docker.io";
@@ -18,12 +18,12 @@ pub struct Login {
     #[arg(long)]
     insecure: bool,
 
-    /// Name
+    /// Name; asked for on a terminal
     #[arg(short, long, value_name = "name")]
-    username: String,
+    username: Option<String>,
 
-    /// Take the password from standard input: on the command line others would see it
-    #[arg(long, required = true)]
+    /// Take the password from standard input, rather than ask for it on the terminal
+    #[arg(long, requires = "username")]
     password_stdin: bool,
 
     /// The registry
@@ -41,13 +41,9 @@ pub struct Logout {
 
 /// Keeps them only if the registry takes them.
 pub fn run(args: Login) -> Result<(), Failure> {
-    let mut password = String::new();
-    std::io::stdin()
-        .take(64 << 10)
-        .read_to_string(&mut password)
-        .map_err(Failure::io("read the password"))?;
-    let password = password.trim_end_matches(['\r', '\n']).to_owned();
-    let credentials = Credentials { user: args.username, password };
+    let user = args.username.map_or_else(|| prompt::line("Username: "), Ok)?;
+    let password = if args.password_stdin { piped()? } else { prompt::secret("Password: ")? };
+    let credentials = Credentials { user, password };
     let access = Access {
         insecure: args.insecure,
         credentials: Some(credentials.clone()),
@@ -59,7 +55,18 @@ pub fn run(args: Login) -> Result<(), Failure> {
     output::line("Login Succeeded")
 }
 
+/// On the command line others would see it.
+fn piped() -> Result<String, Failure> {
+    let mut password = String::new();
+    std::io::stdin()
+        .take(64 << 10)
+        .read_to_string(&mut password)
+        .map_err(Failure::io("read the password"))?;
+    Ok(password.trim_end_matches(['\r', '\n']).to_owned())
+}
+
 /// The registry is not told.
 pub fn forget(args: &Logout) -> Result<(), Failure> {
-    Ok(registry::forget(&args.registry)?)
+    registry::forget(&args.registry)?;
+    output::line(format_args!("Removing login credentials for {}", args.registry))
 }

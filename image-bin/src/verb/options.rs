@@ -67,6 +67,10 @@ impl Flags {
             "" => Vec::new(),
             _ => vec![program],
         });
+        if let Some(dir) = self.workdir.as_ref().filter(|dir| !dir.starts_with('/')) {
+            let problem = "is invalid, it needs to be an absolute path";
+            return Err(Failure::Argument(format!("the working directory '{dir}' {problem}")));
+        }
         let mut options = Options {
             args,
             entrypoint,

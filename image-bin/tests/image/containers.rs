@@ -234,6 +234,7 @@ fn limits_and_networks_are_those_asked_for() {
     assert!(has_network(&plain) && plain["linux"]["resources"].get("memory").is_none());
     for (flags, problem) in [
         (["-m", "x"], "is no size"),
+        (["-w", "rel"], "the working directory 'rel' is invalid"),
         (["--cpus", "0"], "has to be 0.01 or more"),
         (["--net", "bridge"], "there are none and host"),
         (["-v", "data:/d"], "volumes with names are not known"),
@@ -307,4 +308,33 @@ fn where_overlayfs_cannot_be_used_files_are_copied() {
         place.ok(&["run", "--rm", "three", "busybox", "ls", "/d", "/tmp"]),
         "/d:\ngone\n\n/tmp:\nnew"
     );
+}
+
+#[test]
+fn images_are_listed_as_docker_does() {
+    require!("root", "busybox");
+    let place = Place::new();
+    place.busybox();
+    for name in ["user/image:1", "user/image:2", "localhost:5000/image"] {
+        place.ok(&["tag", "busybox", name]);
+    }
+    let names = |words: &[&str]| -> Vec<String> {
+        let table = place.ok(&[&["images"], words].concat());
+        let cells = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(":");
+        table.lines().skip(1).map(cells).collect()
+    };
+    assert_eq!(names(&[]).len(), 4);
+    assert_eq!(names(&["user/image"]), ["user/image:1", "user/image:2"]);
+    assert_eq!(names(&["docker.io/user/image:2"]), ["user/image:2"]);
+    assert_eq!(names(&["localhost:5000/image"]), ["localhost:5000/image:latest"]);
+    assert_eq!(names(&["image"]), [""; 0]);
+    let image = place.image("docker.io/user/image:1");
+    let (id, digest) = (image["Id"].as_str().unwrap(), image["Digest"].as_str().unwrap());
+    assert_eq!(place.ok(&["images", "-q", "--no-trunc", "busybox"]), id);
+    // As with docker -q wins.
+    assert_eq!(place.ok(&["images", "-q", "--digests", "busybox"]), id[7..19]);
+    let table = place.ok(&["images", "--digests", "busybox"]);
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(lines.next().unwrap()[..4], ["REPOSITORY", "TAG", "DIGEST", "IMAGE"]);
+    assert_eq!(lines.next().unwrap()[..4], ["busybox", "latest", digest, &id[7..19]]);
 }

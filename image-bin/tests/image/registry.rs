@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use integration_tests::{Cmd, Running, require, wait_until};
+use integration_tests::{Cmd, Running, Terminal, require, wait_until};
 
 use crate::place::Place;
 
@@ -114,9 +114,27 @@ fn a_registry_with_tls_and_passwords_lets_in_who_has_logged_in() {
     assert_eq!(login("secret\n").ok().out(), "Login Succeeded");
     ours(&["push", &name]).run().ok();
     ours(&["pull", &name]).run().ok();
-    ours(&["logout", &host]).run().ok();
+    let out = ours(&["logout", &host]).run().ok();
+    assert_eq!(out.out(), format!("Removing login credentials for {host}"));
     ours(&["pull", &name]).run().fails_with(&["401"]);
     ours(&["pull", "--creds", "me:secret", &name]).run().ok();
+    // Asked for on a terminal, and not shown.
+    ours(&["login", &host]).run().fails_with(&["from a non TTY device"]);
+    let mut terminal = Terminal::new();
+    let login = terminal.spawn(ours(&["login", &host]));
+    terminal.wait_for("Username: ");
+    terminal.type_in("me\n");
+    terminal.wait_for("Password: ");
+    terminal.type_in("secret\n");
+    terminal.wait_for("Login Succeeded");
+    login.succeeds();
+    assert!(!terminal.seen().contains("secret"));
+    ours(&["pull", &name]).run().ok();
+    let login = terminal.spawn(ours(&["login", "-u", "me", &host]));
+    wait_until("the password is asked for", || terminal.seen().matches("Password: ").count() == 2);
+    terminal.type_in("sec\u{3}");
+    assert_eq!(login.wait().status, 130);
+    assert!(terminal.settings().local_flags.contains(nix::sys::termios::LocalFlags::ECHO));
 }
 
 /// Stands before the registry and spoils what blobs it sends.

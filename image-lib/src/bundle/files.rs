@@ -38,7 +38,8 @@ pub fn etc(container: &Container<'_>, options: &Options) -> Result<Vec<Value>> {
     ];
     let mut mounts = Vec::new();
     for (name, content) in files {
-        dir.replace(name, &content)?;
+        // Mounts of them end with the machine's power, too.
+        dir.replace_until_power_off(name, &content)?;
         readable(&dir, name)?;
         mounts.push(bind(&dir.path().join(name), &format!("/etc/{name}")));
     }
