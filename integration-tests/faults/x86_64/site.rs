@@ -25,12 +25,13 @@ pub struct Site {
     report: Option<Value>,
     /// So many first calls are those of the C library and the language.
     start_up: usize,
+    /// How many calls each process makes.
+    lengths: Vec<usize>,
 }
 
 /// What a disturbed verb did.
 struct Done {
-    /// An executor was disturbed, not teu.
-    in_executor: bool,
+    point: Option<Point>,
     trace: Trace,
     stdout: String,
     stderr: String,
@@ -44,8 +45,16 @@ impl Site {
         let bundle = scene::bundle(config, &parent);
         let user = (config == "rootless").then(integration_tests::ordinary_user);
         let before = Traces::of(&bundle, &parent);
-        let mut site =
-            Self { bundle, user, verb: verb.to_owned(), parent, before, report: None, start_up: 0 };
+        let mut site = Self {
+            bundle,
+            user,
+            verb: verb.to_owned(),
+            parent,
+            before,
+            report: None,
+            start_up: 0,
+            lengths: Vec::new(),
+        };
         site.cycle()?;
         site.before = Traces::of(&site.bundle, &site.parent);
         site.set_up()?;
@@ -58,7 +67,13 @@ impl Site {
         let bare = site.traced(vec![site.words("state").swap_remove(0), "--version".into()], None);
         let both = bare.trace.calls[0].iter().zip(&done.trace.calls[0]);
         site.start_up = both.take_while(|(a, b)| a == b).count();
+        site.lengths = done.trace.calls.iter().map(Vec::len).collect();
         Ok((site, done.trace.calls))
+    }
+
+    /// Whether the call is the last of an executor.
+    fn is_last(&self, point: Point) -> bool {
+        point.process > 0 && self.lengths.get(point.process) == Some(&(point.index + 1))
     }
 
     /// Whether the call at this index is made before `main`. The C library and the language end the process by
@@ -129,7 +144,9 @@ impl Site {
             "create" => {
                 let started = self.untraced("start")?;
                 // The init was struck as it waited for this, when `create` had ended well.
-                if done.in_executor && started.stderr.contains("container that has stopped") {
+                if done.point.is_some_and(|point| self.is_last(point))
+                    && started.stderr.contains("container that has stopped")
+                {
                     return Ok(self.report.clone());
                 }
                 ok(started)?;
@@ -221,10 +238,9 @@ impl Site {
             let _ = std::fs::remove_file(self.bundle.scratch("out"));
             std::fs::hard_link(&out.1, self.bundle.scratch("out")).unwrap();
         }
-        let in_executor = point.is_some_and(|point| point.process > 0);
         let trace = trace(pid, gate, point);
         let read = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
-        Done { in_executor, trace, stdout: read(&out.1), stderr: read(&err.1) }
+        Done { point, trace, stdout: read(&out.1), stderr: read(&err.1) }
     }
 
     fn stream(&self, name: &str) -> (File, std::path::PathBuf) {

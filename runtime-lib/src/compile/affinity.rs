@@ -34,12 +34,7 @@ pub(super) fn around_join(
     let initial = affinity.and_then(|a| of(a.initial()).ok()).unwrap_or_default();
     let last = affinity.and_then(|a| of(a.cpu_affinity_final()).ok()).unwrap_or_default();
     set(plan, "process.execCPUAffinity.initial", &initial);
-    let handed = if stage {
-        cgroup::join_as_stage(plan, shape)
-    } else {
-        cgroup::join(plan, shape);
-        None
-    };
+    let handed = cgroup::join_for(plan, shape, stage);
     set(plan, "process.execCPUAffinity.final", &last);
     if initial.is_empty() && last.is_empty() {
         reset(plan);

@@ -59,10 +59,14 @@ pub(super) fn join(plan: &mut Builder, shape: &CgroupShape) {
     join_those(plan, shape, |_| true);
 }
 
-/// The same of a process that will clone the container's process. Where processes are limited it would
-/// be one too many: in a container that has as many as it may, but one, the clone would fail. So it only
-/// opens that file for the clone, which could not: it is in other namespaces by then.
-pub(super) fn join_as_stage(plan: &mut Builder, shape: &CgroupShape) -> Option<Handed> {
+/// The same, also of a `stage`: a process that will clone the container's process. Where processes are
+/// limited it would be one too many: in a container that has as many as it may, but one, the clone would
+/// fail. So it only opens that file for the clone, which could not: it is in other namespaces by then.
+pub(super) fn join_for(plan: &mut Builder, shape: &CgroupShape, stage: bool) -> Option<Handed> {
+    if !stage {
+        join(plan, shape);
+        return None;
+    }
     join_those(plan, shape, |tasks| !tasks.counted);
     shape.tasks.iter().find(|tasks| tasks.counted).map(|tasks| hand(plan, tasks))
 }

@@ -143,12 +143,7 @@ impl Compiler<'_> {
         process::prologue(&mut self.plan, process.and_then(Process::oom_score_adj), dumpable);
         // Cgroups first: what follows is accounted to the container, and a new cgroup namespace
         // has the cgroup its creator is in as its root (cgroup_namespaces(7)).
-        let handed = if stage_needed {
-            cgroup::join_as_stage(&mut self.plan, self.request.cgroup)
-        } else {
-            cgroup::join(&mut self.plan, self.request.cgroup);
-            None
-        };
+        let handed = cgroup::join_for(&mut self.plan, self.request.cgroup, stage_needed);
         resctrl::join(&mut self.plan, self.request.resctrl, resctrl::Need::Create);
         affinity::reset(&mut self.plan);
         mounts::make_early(self, entries);

@@ -12,7 +12,8 @@
 //! - two scheduler flags have other names there than in the specification (`SCHED_RESET_ON_FORK`,
 //!   `SCHED_FLAG_D_L_OVERRUN`), and an empty list of processors is refused.
 //!
-//! Besides, keys may be in any case, as for Go, see [`mod@any_case`], and a `pids.limit` of 0 is told from an absent one, see [`mod@pids`].
+//! Besides, keys may be in any case, as for Go, see [`mod@any_case`], and a `pids.limit` of 0 is told from an
+//! absent one, see [`mod@pids`].
 //!
 //! What it does not make up for, so that later stages must know it:
 //!
