@@ -55,6 +55,7 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc],
         "takes a failed scope of that name for its own and runs without one; resets it since 1.2",
     ),
+    differ("collected-scope", &[Crun], "has systemd forget a scope as soon as it fails"),
     differ(
         "user-scope",
         &[Runc, Crun],

@@ -19,6 +19,7 @@ mod features;
 mod gc;
 mod hardening;
 mod hooks;
+mod host_mounts;
 mod hostile;
 mod ids;
 mod key_case;

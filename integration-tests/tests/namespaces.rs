@@ -43,25 +43,6 @@ fn each_namespace_can_be_left_out() {
     }
 }
 
-/// Hooks run once there as well (runc issue 3996), and the host's mounts are as they were.
-#[test]
-fn without_a_mount_namespace_there_is_a_root_and_nothing_is_mounted() {
-    require!("root");
-    known_difference!("host-mounts");
-    let mut b = Bundle::probe(&["ls", "/"]);
-    let file = b.scratch("hook");
-    let script = format!("echo once >>{}", file.display());
-    b.without_namespace("mount").set("/mounts", json!([]));
-    b.push("/hooks/createRuntime", json!({ "path": "/bin/sh", "args": ["sh", "-c", script] }));
-    let mounts = format!("\"$@\" && ! grep {} /proc/self/mountinfo", b.mark());
-    let run = b.run_cmd(&[]).through_shell(&mounts).wrapped(["unshare", "--mount"]).run().ok();
-    assert!(run.out().contains("probe"), "{run:?}");
-    assert_eq!(std::fs::read_to_string(file).unwrap(), "once\n");
-    b.mount("/tmp", "tmpfs", "tmpfs", &[]);
-    let run = b.run_cmd(&[]).wrapped(["unshare", "--mount"]).run();
-    run.fails_with(&["needs a mount namespace"]);
-}
-
 #[test]
 fn a_cgroup_namespace_hides_the_path_of_the_cgroup() {
     require!("container");

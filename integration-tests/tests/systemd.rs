@@ -250,6 +250,20 @@ fn a_failed_scope_does_not_stand_in_the_way() {
 }
 
 #[test]
+fn a_scope_that_fails_can_be_looked_at_until_delete() {
+    require!("root", "systemd");
+    known_difference!("collected-scope");
+    let mut b = scope();
+    b.set("/annotations", json!({ "org.systemd.property.RuntimeMaxSec": "uint64 1" }));
+    let c = b.start_sleeper();
+    wait_until("systemd has ended it", || c.status() == "stopped");
+    wait_until("it has failed", || property(&unit(&b), "ActiveState") == "failed");
+    assert_eq!(property(&unit(&b), "Result"), "timeout");
+    b.verb("delete").arg(b.id()).run().ok();
+    assert_forgotten(&unit(&b));
+}
+
+#[test]
 fn an_exec_joins_the_scope() {
     require!("root", "systemd");
     let b = scope();

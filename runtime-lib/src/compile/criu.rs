@@ -99,7 +99,8 @@ pub(crate) fn mount_points(request: &Request<'_>) -> Result<Plan> {
     let namespaces = Namespaces::default();
     let plan = Builder::new();
     let user_namespaces = Vec::new();
-    let mut c = Compiler { request, namespaces, plan, root: Slot::NONE, user_namespaces };
+    let mut c =
+        Compiler { request, namespaces, plan, root: Slot::NONE, home: None, user_namespaces };
     let entries = mounts::read(&c)?;
     c.plan.runtime(RuntimeStep::Launch { flags: CLONE_NEWNS, into_cgroup: false });
     c.plan.push(Op::ResetSignals {});

@@ -12,8 +12,8 @@ use super::namespaces::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Namespac
 use super::process::{self, Dumpable, User};
 use super::seccomp;
 use super::terminal::{self, Foreground};
-use super::{Pinned, affinity, lsm, resctrl};
-use crate::error::{Error, Result};
+use super::{Pinned, affinity, host_mounts, lsm, resctrl};
+use crate::error::Result;
 use crate::host::HostFacts;
 use crate::plan::op::{List, Op};
 use crate::plan::{Builder, Plan, RuntimeStep, Source};
@@ -131,10 +131,11 @@ fn enter(
     pinned: &Pinned,
     exec: Option<&ExecRequest<'_>>,
 ) -> Result<()> {
-    let flags = Namespaces::of(spec).all();
-    if flags & CLONE_NEWNS == 0 {
-        let reason = "a container without its own mount namespace cannot be entered";
-        return Err(Error::unsupported("linux.namespaces", reason));
+    let namespaces = Namespaces::of(spec);
+    let mut flags = namespaces.all();
+    // An init that makes mounts for the runtime's mount namespace is not in that one as it waits for a hook.
+    if exec.is_none() && host_mounts::wanted(spec, &namespaces) {
+        flags |= CLONE_NEWNS;
     }
     let stage_needed = flags & CLONE_NEWPID != 0;
     let into_cgroup = exec.is_some_and(|request| request.cgroup.into_cgroup);
@@ -149,9 +150,14 @@ fn enter(
         resctrl::join(plan, request.resctrl, resctrl::Need::Exec);
     }
     plan.origin("linux.namespaces");
-    let ns = plan.input(Source::Pidfd);
-    #[allow(clippy::cast_possible_truncation)] // all CLONE_NEW* are 32-bit
-    plan.push(Op::Setns { ns, flags: flags as u32 });
+    let chroot = exec.is_some() && !namespaces.has(CLONE_NEWNS);
+    let root = chroot.then(|| plan.input(Source::InitRoot));
+    if flags != 0 {
+        let ns = plan.input(Source::Pidfd);
+        #[allow(clippy::cast_possible_truncation)] // all CLONE_NEW* are 32-bit
+        plan.push(Op::Setns { ns, flags: flags as u32 });
+    }
+    root.into_iter().for_each(|root| plan.push(Op::Chroot { root }));
     // Before the clone: what will be seen inside holds no descriptor of the host's.
     let third = handed.as_ref().map(Handed::file);
     process::seal(plan, pinned, third, exec.map_or(0, |request| request.preserve_fds));

@@ -12,6 +12,7 @@ mod detached;
 mod devices;
 mod exec;
 mod hierarchies;
+mod host_mounts;
 mod limits;
 mod lsm;
 mod masks;
@@ -88,6 +89,8 @@ struct Compiler<'a> {
     plan: Builder,
     /// The container's root, once it is attached.
     root: Slot,
+    /// The runtime's mount namespace, as long as the process has left it to make mounts.
+    home: Option<Slot>,
     /// User namespaces for id-mapped mounts: one serves all mounts of the same mapping.
     user_namespaces: Vec<(Mapping, Slot)>,
 }
@@ -101,6 +104,7 @@ pub(crate) fn create(request: &Request<'_>) -> Result<Plan> {
         namespaces,
         plan: Builder::new(),
         root: Slot::NONE,
+        home: None,
         user_namespaces: Vec::new(),
     };
     let mut entries = mounts::read(&c)?;
@@ -163,7 +167,8 @@ impl Compiler<'_> {
         process::session_keyring(&mut self.plan, self.request.keyring.as_deref());
         namespaces::settle(&mut self.plan, self.request.spec, &self.namespaces);
         network::devices(&mut self.plan, self.request.spec);
-        rootfs::prepare(self)?;
+        host_mounts::check(self, &entries)?;
+        rootfs::prepare(self);
         let read_only = mounts::mount_all(self, entries)?;
         devices::populate(self)?;
         terminal::set_up(self, pinned);

@@ -4,9 +4,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use libc::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
 
-use super::Compiler;
 use super::masks::{MOUNT_ATTR_NOSUID_NODEV_NOEXEC, detached};
 use super::namespaces::CLONE_NEWNS;
+use super::{Compiler, host_mounts};
 use crate::error::{Error, Result};
 use crate::plan::op::{Op, Slot, Text, kind};
 use crate::spec::clean;
@@ -14,15 +14,22 @@ use crate::spec::clean;
 /// OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC.
 pub(super) const OPEN_TREE_CLONE_CLOEXEC: u32 = 1 | libc::O_CLOEXEC.cast_unsigned();
 pub(super) const AT_RECURSIVE: u32 = 0x8000;
+pub(super) const AT_EMPTY_PATH: u32 = 0x1000;
 pub(super) const MOUNT_ATTR_RDONLY: u64 = 1;
 const O_PATH_DIRECTORY: u32 = (libc::O_PATH | libc::O_CLOEXEC | libc::O_DIRECTORY).cast_unsigned();
 
 /// Cuts the new mount namespace off from the host's, then attaches a clone of the rootfs over
 /// itself: pivot_root wants a mount point, and a fresh one carries no propagation.
-pub(super) fn prepare(c: &mut Compiler<'_>) -> Result<()> {
+pub(super) fn prepare(c: &mut Compiler<'_>) {
     let path = c.plan.text(c.request.rootfs.as_os_str().as_bytes());
     if !c.namespaces.has(CLONE_NEWNS) {
-        return without_mount_namespace(c, path);
+        c.plan.origin("root.path");
+        if !host_mounts::wanted(c.request.spec, &c.namespaces) {
+            c.root = c.plan.slot();
+            c.plan.push(Op::Open { dir: Slot::CWD, out: c.root, path, flags: O_PATH_DIRECTORY });
+            return;
+        }
+        c.home = Some(host_mounts::leave(c));
     }
     let wanted = propagation(c);
     c.plan.origin("linux.rootfsPropagation");
@@ -34,7 +41,6 @@ pub(super) fn prepare(c: &mut Compiler<'_>) -> Result<()> {
         c.plan.push(Op::PrivateParent { path });
     }
     attach(c, path);
-    Ok(())
 }
 
 fn attach(c: &mut Compiler<'_>, path: Text) {
@@ -56,33 +62,6 @@ pub(super) fn prepare_aside(c: &mut Compiler<'_>) {
     attach(c, path);
 }
 
-/// Then mounts would be made on the host: runc does that, and leaves them there.
-fn without_mount_namespace(c: &mut Compiler<'_>, path: Text) -> Result<()> {
-    let refuse = |field: &str| {
-        let reason =
-            "needs a mount namespace in linux.namespaces: it would change the host's mounts";
-        Err(Error::unsupported(field, reason))
-    };
-    let linux = c.request.spec.linux().as_ref();
-    let some = |list: Option<&Vec<String>>| list.is_some_and(|l| !l.is_empty());
-    if c.request.spec.mounts().as_ref().is_some_and(|m| !m.is_empty()) {
-        return refuse("mounts");
-    }
-    if some(linux.and_then(|l| l.masked_paths().as_ref())) {
-        return refuse("linux.maskedPaths");
-    }
-    if some(linux.and_then(|l| l.readonly_paths().as_ref())) {
-        return refuse("linux.readonlyPaths");
-    }
-    if c.request.spec.root().as_ref().and_then(|r| r.readonly()).unwrap_or(false) {
-        return refuse("root.readonly");
-    }
-    c.plan.origin("root.path");
-    c.root = c.plan.slot();
-    c.plan.push(Op::Open { dir: Slot::CWD, out: c.root, path, flags: O_PATH_DIRECTORY });
-    Ok(())
-}
-
 /// The working directory is made if it is missing, as runc and crun do, while the root is writable.
 pub(super) fn working_directory(c: &mut Compiler<'_>) {
     let Some(process) = c.request.spec.process() else { return };
@@ -102,7 +81,9 @@ pub(super) fn working_directory(c: &mut Compiler<'_>) {
 pub(super) fn switch(c: &mut Compiler<'_>) -> Result<()> {
     let root = c.root;
     c.plan.origin("root.path");
-    if !c.namespaces.has(CLONE_NEWNS) {
+    if let Some(home) = c.home.take() {
+        host_mounts::come_back(c, home);
+    } else if !c.namespaces.has(CLONE_NEWNS) {
         c.plan.push(Op::Chroot { root });
     } else if c.request.no_pivot {
         change(c)?;
@@ -120,7 +101,7 @@ pub(super) fn switch(c: &mut Compiler<'_>) -> Result<()> {
         set_attributes(c, 0, MOUNT_ATTR_RDONLY, 0);
     }
     c.plan.origin("");
-    c.plan.done(root);
+    c.plan.done(c.root);
     Ok(())
 }
 

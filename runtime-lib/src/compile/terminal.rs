@@ -2,13 +2,13 @@
 
 use oci_spec::runtime::Process;
 
+use super::rootfs::{AT_EMPTY_PATH, OPEN_TREE_CLONE_CLOEXEC};
 use super::{Compiler, Pinned};
 use crate::plan::op::{Op, Slot, kind};
 use crate::plan::{Builder, Source};
 
 const DEVPTS: &str = "/dev/pts";
 const CONSOLE: &str = "/dev/console";
-const AT_EMPTY_PATH: u32 = 0x1000;
 const FIELD: &str = "process.terminal";
 
 /// A terminal whose master end the runtime's caller keeps, to carry keys and output itself.
@@ -40,13 +40,13 @@ pub(super) fn set_up(c: &mut Compiler<'_>, pinned: &mut Pinned) {
     let (Some(process), Some(socket)) = (process, pinned.console.take()) else { return };
     let peer = open(&mut c.plan, c.root, socket, process, c.request.foreground);
     pinned.stdio = (0..3).map(|stream| (peer, stream)).collect();
-    if !c.namespaces.has(super::namespaces::CLONE_NEWNS) {
+    if c.home.is_none() && !c.namespaces.has(super::namespaces::CLONE_NEWNS) {
         return;
     }
     c.plan.origin(CONSOLE);
     let mount = c.plan.slot();
     let (none, console) = (c.plan.text(""), c.plan.text(CONSOLE));
-    let flags = super::rootfs::OPEN_TREE_CLONE_CLOEXEC | AT_EMPTY_PATH;
+    let flags = OPEN_TREE_CLONE_CLOEXEC | AT_EMPTY_PATH;
     c.plan.push(Op::OpenTree { dir: peer, out: mount, path: none, flags });
     let target = c.plan.slot();
     let (root, like) = (c.root, Slot::NONE);

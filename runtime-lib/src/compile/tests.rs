@@ -188,17 +188,31 @@ fn the_realistic_configs_compile_on_every_kind_of_host() {
 }
 
 #[test]
-fn nothing_is_mounted_without_a_mount_namespace() {
-    let json = br#"{"ociVersion": "1.0.0", "root": {"path": "rootfs"},
-        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]}"#;
-    let spec = parse(json, Path::new("c")).unwrap();
-    let (host, cgroup) = (host("x"), cgroups("x"));
-    let request = Request {
-        spec: &spec,
+fn what_mounts_without_a_mount_namespace_would_lose_is_refused() {
+    let refusal = |namespaces: &str, options: &str| {
+        let json = format!(
+            r#"{{"ociVersion": "1.0.0", "root": {{"path": "rootfs"}},
+            "linux": {{"namespaces": [{namespaces}]}},
+            "mounts": [{{"destination": "/t", "type": "tmpfs", "options": [{options}]}}]}}"#
+        );
+        let spec = parse(json.as_bytes(), Path::new("c")).unwrap();
+        create(&request(&spec, &host("x"), &cgroups("x"))).err().map(|e| e.to_string())
+    };
+    assert_eq!(refusal("", r#""rshared""#), None);
+    assert_eq!(refusal(r#"{"type": "mount"}"#, r#""unbindable""#), None);
+    let unbindable = refusal("", r#""runbindable""#).unwrap();
+    assert!(unbindable.starts_with("mounts[0] (/t): unbindable needs a mount"), "{unbindable}");
+    let user = refusal(r#"{"type": "user"}"#, "").unwrap();
+    assert!(user.starts_with("mounts: needs a mount namespace"), "{user}");
+}
+
+fn request<'a>(spec: &'a Spec, host: &'a HostFacts, cgroup: &'a CgroupShape) -> Request<'a> {
+    Request {
+        spec,
         bundle: Path::new("/b"),
         rootfs: Path::new("/b/rootfs"),
-        host: &host,
-        cgroup: &cgroup,
+        host,
+        cgroup,
         resctrl: &[],
         links: &[],
         wait_for_start: true,
@@ -208,7 +222,5 @@ fn nothing_is_mounted_without_a_mount_namespace() {
         no_pivot: false,
         keyring: None,
         filter: None,
-    };
-    let refused = create(&request).unwrap_err().to_string();
-    assert!(refused.starts_with("mounts: needs a mount namespace"), "{refused}");
+    }
 }

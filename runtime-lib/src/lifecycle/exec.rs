@@ -78,7 +78,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         init_cgroup,
         stdio,
         console: delivery.executor.take(),
-        pidfd: Some(init.as_fd()),
+        init: Some((record.pid, init.as_fd())),
         unhurried: options.ignore_paused,
         ..Prepare::default()
     };

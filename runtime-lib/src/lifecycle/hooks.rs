@@ -48,11 +48,8 @@ impl HookContext<'_> {
         let state = self.state(kind)?;
         let plan = self.plan(kind, hook)?;
         let cgroup = self.cgroup_of(kind);
-        let from = Prepare {
-            pidfd: self.init.map(|(_, pidfd)| pidfd),
-            cgroup_dir: cgroup.unified_fd()?,
-            ..Prepare::default()
-        };
+        let from =
+            Prepare { init: self.init, cgroup_dir: cgroup.unified_fd()?, ..Prepare::default() };
         let mut lane = EnteringLane { spec: self.spec, record: self.record, cgroup: &cgroup };
         run_hook(HookRun { kind, index, hook, state: &state, plan: &plan, from }, &mut lane)
     }

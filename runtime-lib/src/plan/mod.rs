@@ -77,6 +77,8 @@ pub(crate) enum Source {
     Stdio(usize),
     /// A pidfd of the container's init: the handle to its namespaces.
     Pidfd,
+    /// The root directory of the container's init.
+    InitRoot,
     /// A namespace file, checked to be of the type.
     Namespace { path: PathBuf, flag: u64 },
     /// One of the descriptors that a program of the host's is given, in their order from 3 on.

@@ -19,6 +19,7 @@ use crate::cgroup::InitCgroup;
 use crate::error::{Error, Result};
 use crate::plan::op::Slot;
 use crate::plan::{Input, Plan, Source};
+use crate::signal::{self, Signal};
 
 /// The executor, as the build script has made it.
 static EXECUTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/executor"));
@@ -40,8 +41,8 @@ pub(crate) struct Prepare<'a> {
     pub stdio: Option<[OwnedFd; 3]>,
     /// The socket that a terminal's master end is sent to.
     pub console: Option<OwnedFd>,
-    /// The init of the container that is entered.
-    pub pidfd: Option<BorrowedFd<'a>>,
+    /// The init of the container that is entered: its pid and a pidfd.
+    pub init: Option<(i32, BorrowedFd<'a>)>,
     /// What a program of the host's is given beyond its streams.
     pub given: Vec<OwnedFd>,
     /// For the inputs that are user namespaces, in their order.
@@ -92,7 +93,7 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
         start: from.start,
         stdio: from.stdio.map(|streams| streams.map(Some)).unwrap_or_default(),
         console: from.console,
-        pidfd: from.pidfd,
+        init: from.init,
         given: from.given.into_iter().map(Some).collect(),
         user_namespaces: from.user_namespaces,
     };
@@ -124,7 +125,7 @@ struct Pool<'a> {
     start: Option<OwnedFd>,
     stdio: [Option<OwnedFd>; 3],
     console: Option<OwnedFd>,
-    pidfd: Option<BorrowedFd<'a>>,
+    init: Option<(i32, BorrowedFd<'a>)>,
     given: Vec<Option<OwnedFd>>,
     user_namespaces: VecDeque<OwnedFd>,
 }
@@ -139,14 +140,27 @@ impl Pool<'_> {
             Source::Console => self.console.take().ok_or_else(missing),
             Source::Stdio(n) => self.stdio.get_mut(*n).and_then(Option::take).ok_or_else(missing),
             Source::Pidfd => {
-                let pidfd = self.pidfd.ok_or_else(missing)?;
+                let (_, pidfd) = self.init.ok_or_else(missing)?;
                 pidfd.try_clone_to_owned().map_err(|e| Error::io("dup", "pidfd", &e))
+            }
+            Source::InitRoot => {
+                let (pid, pidfd) = self.init.ok_or_else(missing)?;
+                root_of(pid, pidfd)
             }
             Source::Given(n) => self.given.get_mut(*n).and_then(Option::take).ok_or_else(missing),
             Source::Namespace { path, .. } => namespace(path, &input.origin),
             Source::UserNamespace(_) => self.user_namespaces.pop_front().ok_or_else(missing),
         }
     }
+}
+
+/// Should the init have died, its pid may be another process's by now: the pidfd tells.
+fn root_of(pid: i32, pidfd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let path = format!("/proc/{pid}/root");
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let root = open(path.as_str(), flags, Mode::empty());
+    signal::send(pidfd, Signal::PROBE).map_err(|_| Error::NotRunning)?;
+    root.map_err(|e| Error::system("open", path, e))
 }
 
 fn namespace(path: &Path, origin: &str) -> Result<OwnedFd> {

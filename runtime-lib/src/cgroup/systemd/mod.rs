@@ -115,15 +115,13 @@ fn version_for(resources: &LinuxResources, manager: &mut Manager) -> Result<u32>
     if properties::depend_on_version(resources) { manager.version() } else { Ok(0) }
 }
 
-/// What every container's unit has. Accounting switches the controllers on. A unit that fails is
-/// forgotten at once: otherwise nobody could use its name until someone resets it.
+/// What every container's unit has. Accounting switches the controllers on.
 fn base_properties(unit: &Unit, pid: i32, mode: Mode) -> Vec<Property> {
     let io = if mode == Mode::V1 { "BlockIOAccounting" } else { "IOAccounting" };
     let mut all: Vec<Property> = vec![
         ("Description".into(), format!("teu container {}", unit.name).into()),
         ("Slice".into(), unit.slice.clone().into()),
         ("PIDs".into(), vec![pid.unsigned_abs()].into()),
-        ("CollectMode".into(), "inactive-or-failed".into()),
     ];
     let on = ["Delegate", "MemoryAccounting", "CPUAccounting", io, "TasksAccounting"];
     all.extend(on.map(|name| (name.to_owned(), true.into())));

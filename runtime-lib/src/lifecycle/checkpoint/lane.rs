@@ -73,7 +73,7 @@ impl<'a> RestoreLane<'a> {
         let pidfd = open_pidfd(pid).map_err(|e| Error::system("pidfd_open", pid, e))?;
         if namespace(&self.draft.bundle.spec, LinuxNamespaceType::Network) == Some(Namespace::New) {
             let plan = compile::loopback()?;
-            let from = Prepare { pidfd: Some(pidfd.as_fd()), ..Prepare::default() };
+            let from = Prepare { init: Some((pid, pidfd.as_fd())), ..Prepare::default() };
             launch(&plan, prepare(&plan, from)?, &mut NoLane, &mut Timer::off()).map(drop)?;
         }
         let context = self.context(Some((pid, &pidfd)));
