@@ -34,12 +34,20 @@ pub(super) fn around_join(
     let initial = affinity.and_then(|a| of(a.initial()).ok()).unwrap_or_default();
     let last = affinity.and_then(|a| of(a.cpu_affinity_final()).ok()).unwrap_or_default();
     set(plan, "process.execCPUAffinity.initial", &initial);
-    let handed = cgroup::join_for(plan, shape, stage);
-    set(plan, "process.execCPUAffinity.final", &last);
+    let mut handed = cgroup::join_for(plan, shape, stage);
     if initial.is_empty() && last.is_empty() {
         reset(plan);
     }
+    match &mut handed {
+        Some(Handed::Unit { affinity, .. }) => *affinity = last,
+        _ => set_final(plan, &last),
+    }
     handed
+}
+
+/// Once it is in the cgroup: to be moved there sets the processors (before Linux 6.2).
+pub(super) fn set_final(plan: &mut Builder, cpus: &[u8]) {
+    set(plan, "process.execCPUAffinity.final", cpus);
 }
 
 fn set(plan: &mut Builder, field: &str, cpus: &[u8]) {

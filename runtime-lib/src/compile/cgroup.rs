@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use super::affinity;
 use crate::plan::op::{Op, Slot, signal};
 use crate::plan::{Builder, RuntimeStep};
 
@@ -61,11 +62,16 @@ pub(super) fn join(plan: &mut Builder, shape: &CgroupShape) {
 
 /// The same, also of a `stage`: a process that will clone the container's process. Where processes are
 /// limited it would be one too many: in a container that has as many as it may, but one, the clone would
-/// fail. So it only opens that file for the clone, which could not: it is in other namespaces by then.
+/// fail. So it only opens that file for the clone, which could not: it is in other namespaces by then. Or
+/// systemd moves the clone, unless there are v1 hierarchies that it knows nothing of: their files are there
+/// only when it is done.
 pub(super) fn join_for(plan: &mut Builder, shape: &CgroupShape, stage: bool) -> Option<Handed> {
     if !stage {
         join(plan, shape);
         return None;
+    }
+    if let (Some(by_systemd), []) = (&shape.by_systemd, shape.tasks.as_slice()) {
+        return Some(Handed::Unit { by_systemd: by_systemd.clone(), affinity: Vec::new() });
     }
     join_those(plan, shape, |tasks| !tasks.counted);
     shape.tasks.iter().find(|tasks| tasks.counted).map(|tasks| hand(plan, tasks))
@@ -106,33 +112,46 @@ fn hand(plan: &mut Builder, tasks: &Tasks) -> Handed {
         plan.push(open(path));
     }
     plan.origin("");
-    Handed { file, dispensable: tasks.dispensable }
+    Handed::File { file, dispensable: tasks.dispensable }
 }
 
-/// An open `tasks` file. The kernel judges a write by who has opened it (CVE-2021-4197).
+/// How the clone joins what its stage has not joined.
 #[derive(Debug)]
-pub(super) struct Handed {
-    file: Slot,
-    dispensable: bool,
+pub(super) enum Handed {
+    /// An open `tasks` file. The kernel judges a write by who has opened it (CVE-2021-4197).
+    File { file: Slot, dispensable: bool },
+    /// systemd puts it there. `affinity`: the processors that it runs on from then on, if that is asked for.
+    Unit { by_systemd: BySystemd, affinity: Vec<u8> },
 }
 
 impl Handed {
-    pub(super) fn file(&self) -> Slot {
-        self.file
+    /// What the clone inherits.
+    pub(super) fn file(&self) -> Option<Slot> {
+        match self {
+            Self::File { file, .. } => Some(*file),
+            Self::Unit { .. } => None,
+        }
     }
 
-    /// The clone joins where the stage has not been.
+    /// In the clone.
     pub(super) fn join(self, plan: &mut Builder) {
         plan.origin("linux.cgroupsPath");
-        let data = plan.bytes("0");
-        push(plan, Op::Write { file: self.file, data }, self.dispensable);
-        plan.push(Op::Close { slot: self.file });
+        match self {
+            Self::File { file, dispensable } => {
+                let data = plan.bytes("0");
+                push(plan, Op::Write { file, data }, dispensable);
+                plan.push(Op::Close { slot: file });
+            }
+            Self::Unit { by_systemd, affinity } => {
+                meet_for_systemd(plan, &by_systemd);
+                affinity::set_final(plan, &affinity);
+            }
+        }
         plan.origin("");
     }
 }
 
-/// systemd wants a process for the unit, so that the cgroup is made when there is one. What this process
-/// clones later is in it, too.
+/// systemd wants a process for the unit, so that the cgroup is made when there is one.
 fn meet_for_systemd(plan: &mut Builder, by_systemd: &BySystemd) {
     plan.push(Op::Signal { number: signal::CGROUP });
     plan.push(Op::Wait { number: signal::CGROUP });

@@ -159,7 +159,7 @@ fn enter(
     }
     root.into_iter().for_each(|root| plan.push(Op::Chroot { root }));
     // Before the clone: what will be seen inside holds no descriptor of the host's.
-    let third = handed.as_ref().map(Handed::file);
+    let third = handed.as_ref().and_then(Handed::file);
     process::seal(plan, pinned, third, exec.map_or(0, |request| request.preserve_fds));
     plan.origin("linux.namespaces");
     if stage_needed {
