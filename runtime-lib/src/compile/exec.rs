@@ -15,7 +15,7 @@ use super::terminal::{self, Foreground};
 use super::{Pinned, affinity, host_mounts, lsm, resctrl};
 use crate::error::Result;
 use crate::host::HostFacts;
-use crate::plan::op::{List, Op};
+use crate::plan::op::{List, Op, Slot};
 use crate::plan::{Builder, Plan, RuntimeStep, Source};
 use crate::seccomp::Filter;
 
@@ -163,7 +163,7 @@ fn enter(
     process::seal(plan, pinned, third, exec.map_or(0, |request| request.preserve_fds));
     plan.origin("linux.namespaces");
     if stage_needed {
-        namespaces::clone(plan, 0, handed);
+        namespaces::clone(plan, 0, Slot::NONE, handed);
     }
     if flags & CLONE_NEWUSER != 0 {
         let setgroups = match exec {

@@ -138,9 +138,10 @@ impl Compiler<'_> {
     fn stage(&mut self, entries: &mut [Entry<'_>]) {
         let stage_needed = self.namespaces.needs_stage();
         let new = self.namespaces.new_flags();
+        let into = namespaces::cgroup_of_clone(self);
         self.plan.runtime(RuntimeStep::Launch {
             flags: if stage_needed { 0 } else { new },
-            into_cgroup: self.request.cgroup.into_cgroup,
+            into_cgroup: self.request.cgroup.into_cgroup && into == Slot::NONE,
         });
         let process = self.request.spec.process().as_ref();
         let dumpable = Dumpable::for_new_container(self.request.spec, self.request.host);
@@ -154,7 +155,7 @@ impl Compiler<'_> {
         namespaces::join(&mut self.plan, &self.namespaces, self.request.host);
         if stage_needed {
             self.plan.origin("linux.namespaces");
-            namespaces::clone(&mut self.plan, new, handed);
+            namespaces::clone(&mut self.plan, new, into, handed);
         }
         // Before the maps, as long as an ordinary user's runtime may write to files in /proc/PID.
         clocks::enter(&mut self.plan, self.request.spec, &self.namespaces);

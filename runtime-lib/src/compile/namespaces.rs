@@ -114,10 +114,29 @@ pub(super) fn join(plan: &mut Builder, namespaces: &Namespaces<'_>, host: &HostF
     plan.origin("");
 }
 
+/// The cgroup of v2 for what a stage clones, so that the stage itself is outside: it would count where processes
+/// are limited. Not after it has joined a user namespace, in which it may lack the permission, or a cgroup
+/// namespace, which the way there would lead into from outside (cgroups(7), nsdelegate); then it is in the cgroup
+/// itself.
+pub(super) fn cgroup_of_clone(c: &mut Compiler<'_>) -> Slot {
+    let joins = |flag| c.namespaces.joins(flag);
+    let inside = joins(CLONE_NEWUSER) || joins(CLONE_NEWCGROUP);
+    if !c.request.cgroup.into_cgroup || !c.namespaces.needs_stage() || inside {
+        return Slot::NONE;
+    }
+    c.plan.origin("linux.cgroupsPath");
+    let slot = c.plan.input(Source::Cgroup);
+    c.plan.origin("");
+    slot
+}
+
 /// From here on the plan is for the child. It waits until the runtime knows it: its own messages must
 /// not come before the stage's, nor may it fail while nobody would reap it.
-pub(super) fn clone(plan: &mut Builder, flags: u64, handed: Option<Handed>) {
-    plan.push(Op::Clone { cgroup: Slot::NONE, flags });
+pub(super) fn clone(plan: &mut Builder, flags: u64, cgroup: Slot, handed: Option<Handed>) {
+    plan.push(Op::Clone { cgroup, flags });
+    if cgroup != Slot::NONE {
+        plan.push(Op::Close { slot: cgroup });
+    }
     plan.push(Op::Wait { number: signal::BORN });
     plan.runtime(RuntimeStep::Await(signal::BORN));
     plan.runtime(RuntimeStep::Answer(signal::BORN));

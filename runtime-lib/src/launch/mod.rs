@@ -31,7 +31,7 @@ pub(crate) use userns::user_namespaces;
 use crate::error::{Error, Result};
 use crate::plan::op::{Slot, signal as meeting};
 use crate::plan::record::Record;
-use crate::plan::{HookKind, Plan, RuntimeStep};
+use crate::plan::{HookKind, Plan, RuntimeStep, clone_hint};
 use crate::prepare::{Prepared, above_streams, executor, sealed};
 use crate::signal::{self, Signal};
 use crate::state::{INIT_COMM, ProcStat};
@@ -424,20 +424,17 @@ fn errno(e: rustix::io::Errno) -> Errno {
 }
 
 fn launch_error(e: Errno) -> Error {
-    let error = Error::system("clone3 and execveat of", "the container's init", e);
+    let error = match e {
+        // runc's words.
+        Errno::EBUSY => Error::system("adding pid of", "the process to cgroups", e),
+        _ => Error::system("clone3 and execveat of", "the container's init", e),
+    };
     match e {
         Errno::EACCES => error.with_hint("is vm.memfd_noexec=2 set?"),
-        Errno::ENOSPC => {
-            error.with_hint("too many namespaces, see /proc/sys/user/max_*_namespaces")
-        }
-        Errno::EPERM => error.with_hint("new namespaces need CAP_SYS_ADMIN or a user namespace"),
-        Errno::EAGAIN => error.with_hint("process limit reached"),
-        Errno::ENOMEM => error.with_hint("memory limit too low?"),
         Errno::ENOSYS => error.with_hint("Linux 5.14 or newer is needed"),
-        Errno::EOPNOTSUPP => error.with_hint("a cgroup above the container's has processes in it"),
-        // runc's words.
-        Errno::EBUSY => Error::system("adding pid of", "the process to cgroups", e)
-            .with_hint("the cgroup has controllers enabled for its children"),
-        _ => error,
+        _ => match clone_hint(e) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        },
     }
 }

@@ -122,6 +122,19 @@ fn kernel_said(detail: &[u8]) -> String {
     if line.is_empty() { String::new() } else { format!(": {line}") }
 }
 
+/// Of clone3(2) with new namespaces into a cgroup.
+pub(crate) fn clone_hint(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::ENOSPC => "too many namespaces, see /proc/sys/user/max_*_namespaces",
+        Errno::EPERM => "new namespaces need CAP_SYS_ADMIN or a user namespace",
+        Errno::EAGAIN => "process limit reached",
+        Errno::ENOMEM => "memory limit too low?",
+        Errno::EOPNOTSUPP => "a cgroup above the container's has processes in it",
+        Errno::EBUSY => "the cgroup has controllers enabled for its children",
+        _ => return None,
+    })
+}
+
 fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
     match (op, errno) {
         (Op::Fsopen { .. }, Errno::ENODEV) => Some("the kernel has no such filesystem"),
@@ -160,7 +173,7 @@ fn hint(op: &Op, errno: Errno) -> Option<&'static str> {
         (Op::ReopenNull { .. }, _) => {
             Some("the container's own is to take the place of the host's")
         }
-        (Op::Clone { .. }, Errno::ENOSPC) => Some("too many namespaces, see /proc/sys/user"),
+        (Op::Clone { .. }, errno) => clone_hint(errno),
         (Op::Target { kind: kind::REAL_DIRECTORY, .. }, Errno::ELOOP | Errno::ENOTDIR) => {
             Some("it must be mounted on ordinary directory, not a symlink or file of the rootfs")
         }

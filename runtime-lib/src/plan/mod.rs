@@ -17,7 +17,7 @@ pub(crate) mod record;
 use std::path::PathBuf;
 
 pub(crate) use builder::Builder;
-pub(crate) use failure::{exec_problem, id_map_failure};
+pub(crate) use failure::{clone_hint, exec_problem, id_map_failure};
 use op::{Slot, Step};
 
 /// Everything about one start, exec or hook in a container.
@@ -75,6 +75,8 @@ pub(crate) enum Source {
     Console,
     /// The caller's stdin, stdout or stderr, if it gave its own.
     Stdio(usize),
+    /// The container's cgroup v2 directory.
+    Cgroup,
     /// A pidfd of the container's init: the handle to its namespaces.
     Pidfd,
     /// The root directory of the container's init.

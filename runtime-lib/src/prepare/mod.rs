@@ -56,7 +56,7 @@ pub(crate) struct Prepare<'a> {
 pub(crate) struct Prepared {
     /// The runtime's end of the control socket.
     pub control: OwnedFd,
-    /// For CLONE_INTO_CGROUP.
+    /// For CLONE_INTO_CGROUP, unless the executor has it.
     pub cgroup: Option<OwnedFd>,
     /// Its stand-in.
     pub init_cgroup: Option<InitCgroup>,
@@ -93,6 +93,7 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
         start: from.start,
         stdio: from.stdio.map(|streams| streams.map(Some)).unwrap_or_default(),
         console: from.console,
+        cgroup: from.cgroup_dir,
         init: from.init,
         given: from.given.into_iter().map(Some).collect(),
         user_namespaces: from.user_namespaces,
@@ -101,7 +102,8 @@ pub(crate) fn prepare(plan: &Plan, from: Prepare<'_>) -> Result<Prepared> {
     for input in &plan.inputs {
         fds.push((input.slot, above(3 + plan.given, pool.take(input)?)?));
     }
-    Ok(Prepared { control, cgroup: from.cgroup_dir, init_cgroup: from.init_cgroup, patience, fds })
+    let cgroup = pool.cgroup;
+    Ok(Prepared { control, cgroup, init_cgroup: from.init_cgroup, patience, fds })
 }
 
 /// A caller that has closed its standard streams gets their numbers for whatever it opens; in the
@@ -125,6 +127,7 @@ struct Pool<'a> {
     start: Option<OwnedFd>,
     stdio: [Option<OwnedFd>; 3],
     console: Option<OwnedFd>,
+    cgroup: Option<OwnedFd>,
     init: Option<(i32, BorrowedFd<'a>)>,
     given: Vec<Option<OwnedFd>>,
     user_namespaces: VecDeque<OwnedFd>,
@@ -138,6 +141,7 @@ impl Pool<'_> {
             Source::Control => self.executor.take().ok_or_else(missing),
             Source::StartFifo => self.start.take().ok_or_else(missing),
             Source::Console => self.console.take().ok_or_else(missing),
+            Source::Cgroup => self.cgroup.take().ok_or_else(missing),
             Source::Stdio(n) => self.stdio.get_mut(*n).and_then(Option::take).ok_or_else(missing),
             Source::Pidfd => {
                 let (_, pidfd) = self.init.ok_or_else(missing)?;
