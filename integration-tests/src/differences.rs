@@ -628,6 +628,7 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc, Crun],
         "takes a pids.limit of 0 for none; it has been a limit since version 1.3 of the specification",
     ),
+    differ("exec-full", &[Crun], "needs a place under pids.limit to enter, on cgroup v2"),
     differ(
         "exec-pids",
         &[Runc],

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// The v2 cgroup of a container's init, looked up when it is needed. An init that manages cgroups (systemd)
 /// moves itself below the one it was put into, and hands controllers down; the kernel then takes no
 /// process into that one (EBUSY), or it is gone.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct InitCgroup {
     pid: i32,
     mount: PathBuf,

@@ -39,8 +39,8 @@ pub(super) fn around_join(
         reset(plan);
     }
     match &mut handed {
-        Some(Handed::Unit { affinity, .. }) => *affinity = last,
-        _ => set_final(plan, &last),
+        Some(handed) => handed.affinity = last,
+        None => set_final(plan, &last),
     }
     handed
 }

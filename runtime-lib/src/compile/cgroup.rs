@@ -29,7 +29,7 @@ pub(crate) enum BySystemd {
     Attach { name: String },
 }
 
-/// The `tasks` file of a v1 cgroup.
+/// The `tasks` file of a v1 cgroup, or the `cgroup.procs` of a v2 one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tasks {
     pub path: PathBuf,
@@ -71,7 +71,7 @@ pub(super) fn join_for(plan: &mut Builder, shape: &CgroupShape, stage: bool) -> 
         return None;
     }
     if let (Some(by_systemd), []) = (&shape.by_systemd, shape.tasks.as_slice()) {
-        return Some(Handed::Unit { by_systemd: by_systemd.clone(), affinity: Vec::new() });
+        return Some(Handed::of(Way::Unit(by_systemd.clone())));
     }
     join_those(plan, shape, |tasks| !tasks.counted);
     shape.tasks.iter().find(|tasks| tasks.counted).map(|tasks| hand(plan, tasks))
@@ -112,41 +112,50 @@ fn hand(plan: &mut Builder, tasks: &Tasks) -> Handed {
         plan.push(open(path));
     }
     plan.origin("");
-    Handed::File { file, dispensable: tasks.dispensable }
+    Handed::of(Way::File { file, dispensable: tasks.dispensable })
 }
 
 /// How the clone joins what its stage has not joined.
 #[derive(Debug)]
-pub(super) enum Handed {
-    /// An open `tasks` file. The kernel judges a write by who has opened it (CVE-2021-4197).
+pub(super) struct Handed {
+    way: Way,
+    /// The processors that it runs on once it is there, if that is asked for.
+    pub(super) affinity: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// An open `tasks` or `cgroup.procs`. The kernel judges a write by who has opened it (CVE-2021-4197).
     File { file: Slot, dispensable: bool },
-    /// systemd puts it there. `affinity`: the processors that it runs on from then on, if that is asked for.
-    Unit { by_systemd: BySystemd, affinity: Vec<u8> },
+    /// systemd puts it there.
+    Unit(BySystemd),
 }
 
 impl Handed {
+    fn of(way: Way) -> Self {
+        Self { way, affinity: Vec::new() }
+    }
+
     /// What the clone inherits.
     pub(super) fn file(&self) -> Option<Slot> {
-        match self {
-            Self::File { file, .. } => Some(*file),
-            Self::Unit { .. } => None,
+        match self.way {
+            Way::File { file, .. } => Some(file),
+            Way::Unit(_) => None,
         }
     }
 
     /// In the clone.
     pub(super) fn join(self, plan: &mut Builder) {
         plan.origin("linux.cgroupsPath");
-        match self {
-            Self::File { file, dispensable } => {
+        match self.way {
+            Way::File { file, dispensable } => {
                 let data = plan.bytes("0");
                 push(plan, Op::Write { file, data }, dispensable);
                 plan.push(Op::Close { slot: file });
             }
-            Self::Unit { by_systemd, affinity } => {
-                meet_for_systemd(plan, &by_systemd);
-                affinity::set_final(plan, &affinity);
-            }
+            Way::Unit(by_systemd) => meet_for_systemd(plan, &by_systemd),
         }
+        affinity::set_final(plan, &self.affinity);
         plan.origin("");
     }
 }

@@ -1,22 +1,18 @@
 //! exec: a further process in a running (or created) container.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use oci_spec::runtime::{Capability, LinuxCapabilities, Process as SpecProcess, Spec};
 
 use super::console::{self, Delivery};
-use super::create::joining;
-use super::seccomp::EnteringLane;
+use super::entering::{Entering, Streams, into_a_full_one, shape};
 use super::start::{filter_of, frozen_config, record_of};
 use super::{Container, ExecOptions, Process, files, init_pidfd, sub_cgroup};
 use crate::cgroup::{Cgroup, InitCgroup};
-use crate::compile::{self, BySystemd, CgroupShape, ExecRequest, Tasks};
 use crate::error::{Error, Result};
-use crate::launch::launch;
-use crate::prepare::{Prepare, check_preserved, prepare};
-use crate::resctrl::Group;
+use crate::prepare::check_preserved;
 use crate::state::{Status, status};
 use crate::timings::Timer;
 use crate::validate::{HostLimits, validate_process};
@@ -53,39 +49,31 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         let reason = "systemd has to move the process here, and would put it into the unit itself";
         return Err(Error::unsupported("--cgroup", reason));
     }
-    let stdio = options.stdio.into_fds();
     let mut delivery = Delivery::open(&options.console, process.terminal() == Some(true))?;
-    let shape = shape(&cgroup, &process);
-    let resctrl = record.resctrl.as_ref().map_or_else(Vec::new, Group::tasks);
-    let plan = compile::exec(&ExecRequest {
-        spec: &spec,
-        process: &process,
-        program: None,
-        home: true,
-        host: &host,
-        cgroup: &shape,
-        resctrl: &resctrl,
-        own_stdio: stdio.is_some(),
-        foreground: delivery.foreground,
-        preserve_fds: options.preserve_fds,
-        keyring: record.keyring(),
-        filter: filter.as_ref(),
-    })?;
-    timer.stage("compile");
-    let cgroup_dir = if shape.into_cgroup { dir(&cgroup, init_cgroup.as_ref())? } else { None };
-    let from = Prepare {
-        cgroup_dir,
-        init_cgroup,
-        stdio,
+    let streams = Streams {
+        stdio: options.stdio.into_fds(),
         console: delivery.executor.take(),
-        init: Some((record.pid, init.as_fd())),
-        unhurried: options.ignore_paused,
-        ..Prepare::default()
+        foreground: delivery.foreground,
     };
-    let mut lane = EnteringLane { spec: &spec, record: &record, cgroup: &cgroup };
-    let prepared = prepare(&plan, from)?;
-    timer.stage("prepare");
-    let child = launch(&plan, prepared, &mut lane, &mut timer)?;
+    let shape = shape(&cgroup, &process);
+    let entering = Entering {
+        container: (&record, &spec, init.as_fd()),
+        process: &process,
+        host: &host,
+        cgroup: &cgroup,
+        init_cgroup,
+        preserve_fds: options.preserve_fds,
+        unhurried: options.ignore_paused,
+        filter: filter.as_ref(),
+    };
+    let second = if shape.into_cgroup { into_a_full_one(&cgroup, &shape) } else { None };
+    let spare = second.as_ref().map(|_| streams.try_clone()).transpose()?;
+    let (plan, child) = match (entering.launch(&shape, streams, &mut timer), second, spare) {
+        (Err(e), Some(shape), Some(streams)) if e.errno() == Some(Errno::EAGAIN) => {
+            entering.launch(&shape, streams, &mut timer)?
+        }
+        (other, ..) => other?,
+    };
     if let (Some(path), Some(pidfd)) = (&options.pidfd_socket, child.pidfd()) {
         console::send_to(path, "pidfd socket", pidfd.as_raw_fd())?;
     }
@@ -93,38 +81,6 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         files::write_pid_file(path, child.pid)?;
     }
     Ok(Process::adopt(child, delivery.master()?)?.with_timings(timer.finish(&plan)))
-}
-
-/// How the process gets into the container's cgroup. One that has to run on certain processors before it
-/// is there cannot be born there: it joins v2's by itself as well.
-fn shape(cgroup: &Cgroup, process: &SpecProcess) -> CgroupShape {
-    let mut joining = joining(cgroup);
-    match (&cgroup.paths().unit, &cgroup.paths().unified) {
-        (Some(unit), _) if cgroup.needs_attach() => {
-            joining.into_cgroup = false;
-            joining.by_systemd = Some(BySystemd::Attach { name: unit.name.clone() });
-        }
-        (_, Some(place)) if has_initial_affinity(process) => {
-            joining.into_cgroup = false;
-            let path = place.dir.join("cgroup.procs");
-            joining.tasks.push(Tasks { path, dispensable: false, counted: false });
-        }
-        _ => {}
-    }
-    joining
-}
-
-fn has_initial_affinity(process: &SpecProcess) -> bool {
-    let affinity = process.exec_cpu_affinity().as_ref();
-    affinity.and_then(|a| a.initial().as_deref()).is_some_and(|cpus| !cpus.is_empty())
-}
-
-/// The container's v2 cgroup, or where its init has gone since.
-fn dir(cgroup: &Cgroup, init: Option<&InitCgroup>) -> Result<Option<OwnedFd>> {
-    match (cgroup.unified_fd(), init) {
-        (Err(e), Some(init)) if e.errno() == Some(Errno::ENOENT) => init.open().map(Some),
-        (other, _) => other,
-    }
 }
 
 /// The process object to run: the given one, or the container's own with the options' changes.

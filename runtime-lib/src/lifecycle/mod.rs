@@ -4,6 +4,7 @@ mod checkpoint;
 mod console;
 mod create;
 mod delete;
+mod entering;
 mod events;
 mod exec;
 mod files;
