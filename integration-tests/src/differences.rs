@@ -55,7 +55,11 @@ pub const DIFFERENCES: &[Difference] = &[
         &[Runc],
         "takes a failed scope of that name for its own and runs without one; resets it since 1.2",
     ),
-    differ("collected-scope", &[Crun], "has systemd forget a scope as soon as it fails"),
+    differ(
+        "collected-scope",
+        &[Runc, Crun],
+        "leaves a failed scope behind (runc 1.1), or has systemd forget it as soon as it fails (crun)",
+    ),
     differ(
         "user-scope",
         &[Runc, Crun],

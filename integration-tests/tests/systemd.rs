@@ -340,6 +340,19 @@ fn a_users_container_is_a_scope_of_the_users_session() {
     c.finish();
 }
 
+/// As an `exec`, it has to be moved there by systemd.
+#[test]
+fn a_hook_inside_a_users_container_is_in_its_scope() {
+    require!("root", "systemd", "systemd-session", "cgroup2");
+    known_difference!("user-scope");
+    let mut b = user_scope();
+    b.set("/linux/cgroupsPath", format!(":it:{}", b.id()));
+    let hook = json!({ "path": "/probe", "args": ["probe", "save-stdin", "/tmp/seen"] });
+    b.push("/hooks/startContainer", hook).args(&["read", "/tmp/seen"]);
+    let run = b.run().ok();
+    assert!(run.stdout.contains(&unit(&b)), "{run:?}");
+}
+
 #[test]
 fn without_a_session_the_user_is_told() {
     require!("root", "systemd", "teu", "cgroup2");

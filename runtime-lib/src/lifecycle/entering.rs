@@ -114,14 +114,14 @@ fn procs_of(cgroup: &Cgroup) -> Option<Tasks> {
 
 /// How the process gets into the container's cgroup. One that has to run on certain processors before it
 /// is there cannot be born there: it joins v2's by itself as well.
-pub(super) fn shape(cgroup: &Cgroup, process: &SpecProcess) -> CgroupShape {
+pub(super) fn shape(cgroup: &Cgroup, process: Option<&SpecProcess>) -> CgroupShape {
     let mut joining = joining(cgroup);
     match (&cgroup.paths().unit, procs_of(cgroup)) {
         (Some(unit), _) if cgroup.needs_attach() => {
             joining.into_cgroup = false;
             joining.by_systemd = Some(BySystemd::Attach { name: unit.name.clone() });
         }
-        (_, Some(procs)) if has_initial_affinity(process) => {
+        (_, Some(procs)) if process.is_some_and(has_initial_affinity) => {
             joining.into_cgroup = false;
             joining.tasks.push(procs);
         }

@@ -55,7 +55,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         console: delivery.executor.take(),
         foreground: delivery.foreground,
     };
-    let shape = shape(&cgroup, &process);
+    let shape = shape(&cgroup, Some(&process));
     let entering = Entering {
         container: (&record, &spec, init.as_fd()),
         process: &process,

@@ -6,10 +6,10 @@ use std::os::fd::BorrowedFd;
 use oci_spec::runtime::{Hook, Process, Spec};
 use serde_json::{Value, json};
 
-use super::create::joining;
+use super::entering::shape;
 use super::seccomp::EnteringLane;
 use crate::cgroup::{Cgroup, Paths};
-use crate::compile::{self, ExecRequest, HookPlace};
+use crate::compile::{self, CgroupShape, ExecRequest, HookPlace};
 use crate::error::{Error, Result};
 use crate::host::HostFacts;
 use crate::launch::{HookRun, run_hook};
@@ -46,10 +46,11 @@ impl HookContext<'_> {
     fn run_one(&self, kind: HookKind, index: usize) -> Result<()> {
         let Some(hook) = compile::hooks(self.spec, kind).get(index) else { return Ok(()) };
         let state = self.state(kind)?;
-        let plan = self.plan(kind, hook)?;
         let cgroup = self.cgroup_of(kind);
-        let from =
-            Prepare { init: self.init, cgroup_dir: cgroup.unified_fd()?, ..Prepare::default() };
+        let shape = shape(&cgroup, None);
+        let plan = self.plan(kind, hook, &shape)?;
+        let cgroup_dir = if shape.into_cgroup { cgroup.unified_fd()? } else { None };
+        let from = Prepare { init: self.init, cgroup_dir, ..Prepare::default() };
         let mut lane = EnteringLane { spec: self.spec, record: self.record, cgroup: &cgroup };
         run_hook(HookRun { kind, index, hook, state: &state, plan: &plan, from }, &mut lane)
     }
@@ -64,10 +65,10 @@ impl HookContext<'_> {
     /// createContainer hooks run in the container's namespaces with the runtime's privileges and
     /// the host's files. startContainer hooks are the container's own programs: they get what its
     /// process gets, and no more.
-    fn plan(&self, kind: HookKind, hook: &Hook) -> Result<Plan> {
+    fn plan(&self, kind: HookKind, hook: &Hook, shape: &CgroupShape) -> Result<Plan> {
         let env: Vec<_>;
         let place = match kind {
-            HookKind::StartContainer => return self.program_of_the_container(hook),
+            HookKind::StartContainer => return self.program_of_the_container(hook, shape),
             HookKind::CreateContainer => {
                 let rootfs = &self.record.rootfs;
                 HookPlace::Container { spec: self.spec, host: self.host, rootfs }
@@ -80,7 +81,7 @@ impl HookContext<'_> {
         compile::hook(hook, place)
     }
 
-    fn program_of_the_container(&self, hook: &Hook) -> Result<Plan> {
+    fn program_of_the_container(&self, hook: &Hook, shape: &CgroupShape) -> Result<Plan> {
         let mut process = self.spec.process().clone().unwrap_or_default();
         // Without an environment of its own it has the process's, as with runc.
         let own = hook.env().clone().filter(|env| !env.is_empty());
@@ -100,7 +101,7 @@ impl HookContext<'_> {
             program: Some(hook.path()),
             home,
             host: self.host,
-            cgroup: &joining(&self.cgroup_of(HookKind::StartContainer)),
+            cgroup: shape,
             resctrl: &self.record.resctrl.as_ref().map_or_else(Vec::new, Group::tasks),
             own_stdio: true,
             foreground: None,
