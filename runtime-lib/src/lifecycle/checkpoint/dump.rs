@@ -47,6 +47,7 @@ pub(in crate::lifecycle) fn checkpoint(
     }
     let subject =
         Subject { entry: &entry, record: &record, spec: frozen_config(&entry, &record.rootfs)? };
+    external::refuse_shared(&subject.spec)?;
     let external = external::mounts(&subject.spec, &record.bundle, &record.cgroup)?;
     require(&options)?;
     let images = Images::make(&options.criu)?;

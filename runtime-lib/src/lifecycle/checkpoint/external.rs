@@ -64,6 +64,16 @@ pub(super) fn mounts(spec: &Spec, bundle: &Path, cgroup: &Paths) -> Result<Vec<E
     Ok(all)
 }
 
+/// Mounts without a mount namespace are in none that CRIU could look at.
+pub(super) fn refuse_shared(spec: &Spec) -> Result<()> {
+    let none = spec.mounts().as_ref().is_none_or(Vec::is_empty);
+    if none || namespace(spec, LinuxNamespaceType::Mount).is_some() {
+        return Ok(());
+    }
+    let reason = "CRIU cannot dump those of a container without a mount namespace";
+    Err(Error::unsupported("mounts", reason))
+}
+
 fn options(mount: &Mount) -> MountOptions {
     MountOptions::parse(mount.options().as_deref().unwrap_or_default()).unwrap_or_default()
 }
@@ -225,6 +235,10 @@ mod tests {
             "destination": "/x", "source": "/y", "options": ["bind"], "uidMappings": map, "gidMappings": map,
         }));
         assert!(mapped.contains("an id-mapped mount"), "{mapped}");
+        let of = |linux| refuse_shared(&spec(json!([{ "destination": "/x" }]), linux));
+        assert!(of(json!({ "namespaces": [{ "type": "mount" }] })).is_ok());
+        let shared = of(json!({ "namespaces": [] })).unwrap_err().to_string();
+        assert!(shared.contains("without a mount namespace"), "{shared}");
     }
 
     #[test]
