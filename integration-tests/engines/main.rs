@@ -19,6 +19,7 @@ mod podman;
 
 use std::process::ExitCode;
 
+use integration_tests::engine::Machine;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -26,9 +27,11 @@ fn main() -> ExitCode {
     // The tests mostly wait for engines.
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     arguments.test_threads.get_or_insert(2 * processors);
+    let before = Machine::now();
     let tests = [containerd::tests(), docker::tests(), podman::tests()];
     let conclusion = libtest_mimic::run(&arguments, tests.into_iter().flatten().collect());
-    let left = [containerd::finish(), docker::finish(), podman::finish()].concat();
+    let left =
+        [containerd::finish(), docker::finish(), podman::finish(), before.new_things()].concat();
     for thing in &left {
         eprintln!("left over: {thing}");
     }

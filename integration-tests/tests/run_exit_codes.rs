@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use integration_tests::{Bundle, json, require};
+use integration_tests::{Bundle, Runtime, json, require};
 
 #[test]
 fn run_passes_the_exit_status_on() {
@@ -81,7 +81,23 @@ fn a_file_of_no_known_format_fails_and_leaves_nothing() {
     let file = b.file("garbage", "neither ELF nor script");
     fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
     b.set("/process/args", json!(["/garbage"]));
-    b.run().fails_with(&["exec format error", "ENOEXEC"]);
+    let run = b.run().fails_with(&["exec /garbage: exec format error"]);
+    assert!(!Runtime::get().is_teu() || run.status == 255, "{run:?}");
+}
+
+/// Engines find the reason where a program's own messages are, and restart what has ended.
+#[test]
+fn a_created_container_whose_program_is_refused_has_been_started() {
+    require!("container");
+    let mut b = Bundle::new();
+    let file = b.file("garbage", "neither ELF nor script");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    b.set("/process/args", json!(["/garbage"]));
+    let c = b.create();
+    c.start().ok();
+    c.wait_status("stopped");
+    assert!(c.stderr().to_lowercase().contains("exec format error"), "{}", c.stderr());
+    c.finish();
 }
 
 #[test]

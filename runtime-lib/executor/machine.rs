@@ -30,6 +30,8 @@ pub struct Machine {
     pub left_open: u32,
     /// Offset of the path that `Lookup` found.
     pub program: usize,
+    /// What a failure ends this process with.
+    status: i32,
 }
 
 /// Text that goes behind a failure record.
@@ -85,6 +87,7 @@ impl Machine {
             empty_attached: false,
             left_open: 48,
             program: 0,
+            status: 1,
         })
     }
 
@@ -130,7 +133,7 @@ impl Machine {
             len += 1;
         }
         let _ = sys::write(self.fd_or_none(Slot::CONTROL), packet.get(..len).unwrap_or(&bytes));
-        sys::exit(1)
+        sys::exit(self.status)
     }
 
     fn perform(&mut self, op: Op) -> Result<()> {
@@ -266,7 +269,14 @@ impl Machine {
             Op::Home { uid, value } => ids::home(self, uid, value),
             Op::Lookup { candidates } => process::lookup(self, candidates),
             Op::Exit {} => sys::exit(0),
-            Op::Exec { argv, envp } => Err(sys::execve(self.plan, self.program, argv, envp)),
+            Op::Exec { argv, envp, tell } => {
+                let refusal = sys::execve(self.plan, self.program, argv, envp);
+                if tell != 0 {
+                    process::tell_refusal(self, refusal);
+                    self.status = 255; // runc's
+                }
+                Err(refusal)
+            }
         }
     }
 

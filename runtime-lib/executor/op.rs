@@ -447,6 +447,6 @@ ops! {
     Lookup { candidates: List }
     /// Ends without an exec: a container without a process.
     Exit {}
-    /// execve(what Lookup found, argv, envp).
-    Exec { argv: List, envp: List }
+    /// execve(what Lookup found, argv, envp). `tell`: if the kernel refuses, standard error is told, too.
+    Exec { argv: List, envp: List, tell: u32 }
 }

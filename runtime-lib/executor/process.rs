@@ -80,3 +80,41 @@ fn program(path: &CStr) -> Result<()> {
     }
     sys::executable(path)
 }
+
+/// Where the program's own messages would be, in runc's words: that is where people and engines look for it.
+/// Before the failure is reported, for that may be the end of this process. Nobody can be told if it fails.
+pub fn tell_refusal(machine: &Machine, errno: i32) {
+    const STDERR: i32 = 2;
+    let tail = machine.plan.get(machine.program..).unwrap_or_default();
+    let program = CStr::from_bytes_until_nul(tail).unwrap_or_default();
+    let mut line = [0; 4096];
+    let mut len = 0;
+    let parts = [b"exec ", program.to_bytes(), b": ", words(errno), b"\n"];
+    for (to, from) in line.iter_mut().zip(parts.into_iter().flatten()) {
+        *to = *from;
+        len += 1;
+    }
+    let _ = sys::write(STDERR, line.get(..len).unwrap_or_default());
+}
+
+/// Of what execve(2) may answer.
+fn words(errno: i32) -> &'static [u8] {
+    match errno {
+        errno::EPERM => b"operation not permitted",
+        errno::ENOENT => b"no such file or directory",
+        5 => b"input/output error",
+        7 => b"argument list too long",
+        8 => b"exec format error",
+        errno::EAGAIN => b"resource temporarily unavailable",
+        12 => b"cannot allocate memory",
+        errno::EACCES => b"permission denied",
+        errno::ENOTDIR => b"not a directory",
+        errno::EISDIR => b"is a directory",
+        errno::EINVAL => b"invalid argument",
+        24 => b"too many open files",
+        26 => b"text file busy",
+        errno::ELOOP => b"too many levels of symbolic links",
+        80 => b"accessing a corrupted shared library",
+        _ => b"refused by the kernel",
+    }
+}

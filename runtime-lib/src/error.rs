@@ -73,6 +73,17 @@ pub enum Error {
         errno: Errno,
     },
 
+    /// The kernel does not run the program (ENOEXEC, or its interpreter is missing).
+    #[error("unable to start container process: process.args: {what}")]
+    ExecRefused {
+        /// The program, the kernel's answer in words, and a hint.
+        what: String,
+        /// The kernel's answer.
+        errno: Errno,
+        /// The process has said so on its standard error, and ended with 255.
+        told: bool,
+    },
+
     /// The executor died without a word (killed, or out of memory).
     #[error("unable to start container process: container init {0}")]
     ExecutorDied(String),
@@ -162,6 +173,7 @@ impl Error {
             Self::System { .. }
             | Self::Manager { .. }
             | Self::Step { .. }
+            | Self::ExecRefused { .. }
             | Self::Criu { .. }
             | Self::ExecutorDied(_) => ErrorKind::System,
             Self::Hook { .. } => ErrorKind::Hook,
@@ -175,7 +187,9 @@ impl Error {
     /// The errno behind the error, if the kernel gave one.
     pub fn errno(&self) -> Option<Errno> {
         match self {
-            Self::System { errno, .. } | Self::Step { errno, .. } => Some(*errno),
+            Self::System { errno, .. }
+            | Self::Step { errno, .. }
+            | Self::ExecRefused { errno, .. } => Some(*errno),
             _ => None,
         }
     }

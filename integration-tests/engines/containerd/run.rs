@@ -1,7 +1,8 @@
 //! `ctr run`.
 
+use integration_tests::cgroup::is_v2;
 use integration_tests::engine::Containerd;
-use integration_tests::{Terminal, differences, wait_until};
+use integration_tests::{Runtime, Terminal, differences, wait_until};
 
 tests! { shared:
     output_and_status_are_the_process_s,
@@ -22,8 +23,11 @@ fn output_and_status_are_the_process_s(containerd: &Containerd) {
     let read = ["sh", "-c", "read line; echo got $line"];
     let read = containerd.run_cmd(&[], &read).stdin("a line\n").run().ok();
     assert_eq!(read.stdout, "got a line\n");
-    let list = containerd.ctr(&["containers", "ls", "-q"]).run().ok().stdout;
-    assert!(!list.contains("exit 7"), "--rm");
+    let listed = || containerd.ctr(&["containers", "ls", "-q", "labels.only==this"]).run().ok();
+    let kept = containerd.start_container(&["--label=only=this"], &["sleep", "1000"]);
+    assert_eq!(listed().out(), kept.id());
+    containerd.run(&["--label=only=this"], &["true"]).ok();
+    assert_eq!(listed().out(), kept.id(), "--rm");
 }
 
 fn a_command_that_is_not_there(containerd: &Containerd) {
@@ -65,12 +69,17 @@ fn limits(containerd: &Containerd) {
     let cgroup = box_.cgroup();
     cgroup.is(("memory.limit_in_bytes", "67108864"), ("memory.max", "67108864"));
     cgroup.is(("cpu.cfs_quota_us", "50000"), ("cpu.max", "50000 100000"));
+    if !is_v2() {
+        cgroup.is(("cpu.shares", "512"), ("", ""));
+    }
     let path = std::fs::read_to_string(format!("/proc/{}/cgroup", box_.listed().1)).unwrap();
     let (sandbox, id) = (containerd.sandbox(), box_.id());
     assert!(path.contains(&format!("/{}/{id}\n", sandbox.mark())), "{path}");
     // Where the end of the suite looks for what is left there is something now.
     let state = sandbox.run_dir().join("containerd/runc").join(sandbox.mark()).join(id);
     assert!(state.exists());
+    // Other runtimes are on PATH as well: this one has kept the config.
+    assert!(!Runtime::get().is_teu() || state.join("config.json").exists());
     assert!(sandbox.run_dir().join("containerd/s").read_dir().unwrap().next().is_some());
     assert!(sandbox.mounts().iter().any(|mount| mount.contains(&format!("/{id}/rootfs"))));
     assert!(sandbox.cgroups().iter().any(|dir| dir.ends_with(id)));

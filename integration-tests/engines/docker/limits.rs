@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use integration_tests::cgroup::{self, Cgroup};
 use integration_tests::engine::{Docker, Started};
-use integration_tests::{Value, known_difference, require, wait_until};
+use integration_tests::{Runtime, Value, known_difference, require, wait_until};
 
 tests! { shared:
     memory_processors_and_processes,
@@ -30,6 +30,7 @@ fn memory_processors_and_processes(docker: &Docker) {
     let box_ = docker.start_container(&flags, &["sleep", "1000"]);
     let cgroup = box_.cgroup();
     cgroup.is(("memory.limit_in_bytes", "67108864"), ("memory.max", "67108864"));
+    cgroup.is(("memory.memsw.limit_in_bytes", "83886080"), ("memory.swap.max", "16777216"));
     cgroup.is(("memory.soft_limit_in_bytes", "33554432"), ("memory.low", "33554432"));
     cgroup.is(("pids.max", "30"), ("pids.max", "30"));
     cgroup.is(("cpu.cfs_quota_us", "50000"), ("cpu.max", "50000 100000"));
@@ -53,7 +54,11 @@ fn updated_while_it_runs(docker: &Docker) {
     box_.verb("update", &["--memory=96m", "--memory-swap=200m", "--cpus=0.25", "--cpu-shares=100"])
         .ok();
     cgroup.is(("memory.limit_in_bytes", "100663296"), ("memory.max", "100663296"));
+    cgroup.is(("memory.memsw.limit_in_bytes", "209715200"), ("memory.swap.max", "109051904"));
     cgroup.is(("cpu.cfs_quota_us", "25000"), ("cpu.max", "25000 100000"));
+    if !cgroup::is_v2() {
+        cgroup.is(("cpu.shares", "100"), ("", ""));
+    }
     cgroup.is(("pids.max", "30"), ("pids.max", "30"));
     known_difference!("update-zeros");
     box_.verb("update", &["--pids-limit=40", "--cpuset-cpus=0"]).ok();
@@ -168,7 +173,11 @@ fn nothing_is_left_of_a_container_s_cgroups(docker: &Docker) {
     assert!(dirs.iter().any(|dir| dir.exists()));
     // Where the end of the suite looks for what is left there is something now.
     let (sandbox, id) = (docker.sandbox(), box_.id());
-    assert!(sandbox.path("exec/runtime-runc/moby").join(id).exists());
+    let state = sandbox.path("exec/runtime-runc/moby").join(id);
+    assert!(state.exists());
+    // Other runtimes are on PATH as well: this one has kept the config.
+    assert!(!Runtime::get().is_teu() || state.join("config.json").exists());
+    assert_eq!(box_.inspect("HostConfig.Runtime"), "tested");
     assert!(sandbox.run_dir().join("containerd/s").read_dir().unwrap().next().is_some());
     assert!(sandbox.mounts().iter().any(|mount| mount.contains(id) || mount.contains("overlay")));
     assert!(sandbox.processes().iter().any(|(_, line)| line.contains(id)));

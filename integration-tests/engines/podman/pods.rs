@@ -1,6 +1,6 @@
 //! Pods: containers that share namespaces and a cgroup.
 
-use integration_tests::engine::Podman;
+use integration_tests::engine::{Podman, Started};
 use integration_tests::{cgroup, require};
 
 tests! {
@@ -57,8 +57,12 @@ fn a_pod_is_stopped_paused_and_started_as_one(podman: &Podman) {
     assert_eq!(verb("start", &[]), ["running", "running"]);
     let top = podman.client(&["pod", "top", &pod]).run().ok();
     assert!(top.stdout.contains("sleep 1000"), "{top:?}");
+    let pids = || members.each_ref().map(Started::pid);
+    let before = pids();
     assert_eq!(verb("restart", &["--"]), ["running", "running"]);
+    assert!(pids().iter().zip(before).all(|(now, before)| *now != before));
     verb("kill", &[]);
+    members.iter().for_each(|member| member.wait_status("exited"));
     drop(members);
     remove(podman, &pod);
 }

@@ -19,6 +19,7 @@ tests! {
     a_time_limit_ends_it,
     memory_runs_out,
     limits_of_the_cgroup,
+    limits_changed_while_it_runs,
 }
 
 fn output_and_status_are_the_process_s(podman: &Podman) {
@@ -140,6 +141,15 @@ fn memory_runs_out(podman: &Podman) {
     let flags = ["-m=24m", "--memory-swap=24m"];
     let out = podman.run(&flags, &["awk", "BEGIN { for (s = \"x\"; ; s = s s) ; }"]);
     assert_eq!(out.status, 137, "{out:?}");
+}
+
+fn limits_changed_while_it_runs(podman: &Podman) {
+    let box_ = podman.start_container(&["-m=64m", "--pids-limit=30"], &["sleep", "1000"]);
+    let cgroup = box_.cgroup();
+    box_.verb("update", &["--memory=96m", "--memory-swap=128m", "--cpus=0.25"]).ok();
+    cgroup.is(("memory.limit_in_bytes", "100663296"), ("memory.max", "100663296"));
+    cgroup.is(("cpu.cfs_quota_us", "25000"), ("cpu.max", "25000 100000"));
+    cgroup.is(("pids.max", "30"), ("pids.max", "30"));
 }
 
 fn limits_of_the_cgroup(podman: &Podman) {

@@ -144,6 +144,10 @@ fn a_network_with_addresses(podman: &Podman) {
         podman.run(&["--network=n1"], &["sh", "-c", "nc 10.99.1.7 80 </dev/null"]).stdout
             == "served\n"
     });
+    let published = || podman.sandbox().map(|s| s.cmd("busybox").args(["nc", "10.99.1.1", "8099"]));
+    wait_until("the host is served at the published port", || {
+        published().is_none_or(|nc| nc.stdin("").run().stdout == "served\n")
+    });
     drop(server);
     podman.client(&["network", "rm", "n1"]).run().ok();
 }

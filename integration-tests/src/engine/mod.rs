@@ -3,6 +3,7 @@
 pub mod containerd;
 pub mod docker;
 pub mod image;
+mod machine;
 pub mod podman;
 pub mod sandbox;
 mod shared;
@@ -10,6 +11,7 @@ mod started;
 
 pub use containerd::{Containerd, Task};
 pub use docker::Docker;
+pub use machine::Machine;
 pub use podman::Podman;
 pub use sandbox::Sandbox;
 pub use shared::{Engine, Shared};

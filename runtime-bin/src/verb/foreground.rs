@@ -1,12 +1,15 @@
 //! What `run` and `restore` do while they stay.
 
-use libteu::{Container, Process};
+use libteu::{Container, Error, Process};
 use teu_foreground::{Console, Forwarder};
 
 use crate::failure::Failure;
 use crate::notify::Forwarding;
 use crate::output;
 use crate::verb::Context;
+
+/// The status of a process whose program the kernel does not run, as runc's.
+const REFUSED: u8 = 255;
 
 /// How to stay.
 pub struct Terms {
@@ -27,7 +30,10 @@ pub fn run(
         teu_foreground::adopt_orphans()?;
     }
     let forwarder = Forwarder::new()?;
-    let (container, mut process) = start()?;
+    let (container, mut process) = match start() {
+        Err(Error::ExecRefused { told: true, .. }) => return Ok(REFUSED),
+        other => other?,
+    };
     output::timings(&mut process);
     let readiness = process.take_readiness()?;
     let forwarding = readiness.map(|readiness| Forwarding::start(readiness, context.log));

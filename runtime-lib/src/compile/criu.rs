@@ -65,7 +65,7 @@ pub(crate) fn criu(request: &CriuRequest<'_>) -> Result<Plan> {
     plan.runtime(RuntimeStep::AwaitExec);
     let envp: Vec<_> = request.env.iter().map(|variable| plan.text(variable.as_bytes())).collect();
     let envp = plan.texts(&envp);
-    plan.push(Op::Exec { argv, envp });
+    plan.push(Op::Exec { argv, envp, tell: 0 });
     plan.finish()
 }
 

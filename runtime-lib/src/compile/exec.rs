@@ -65,7 +65,7 @@ pub(crate) fn exec(request: &ExecRequest<'_>) -> Result<Plan> {
     process::lookup(&mut plan, &program);
     seccomp::confine(&mut plan, &user, request.host);
     plan.runtime(RuntimeStep::AwaitExec);
-    process::exec(&mut plan, &program);
+    process::exec(&mut plan, &program, false);
     plan.preserve_fds(request.preserve_fds);
     plan.finish()
 }
@@ -108,7 +108,7 @@ pub(crate) fn hook(hook: &Hook, place: HookPlace<'_>) -> Result<Plan> {
     let candidates = plan.texts(&[path]);
     plan.push(Op::Lookup { candidates });
     plan.runtime(RuntimeStep::AwaitExec);
-    plan.push(Op::Exec { argv, envp });
+    plan.push(Op::Exec { argv, envp, tell: 0 });
     plan.finish()
 }
 

@@ -120,7 +120,11 @@ pub(super) fn finish(c: &mut Compiler<'_>, pinned: &Pinned) {
         None => go_on(c, user.as_ref()),
     }
     match program {
-        Some(program) => exec(&mut c.plan, &program),
+        Some(program) => {
+            // The master end of a terminal is carried nowhere before `run` is through.
+            let tell = c.request.wait_for_start || !terminal::wanted(process);
+            exec(&mut c.plan, &program, tell);
+        }
         None => c.plan.push(Op::Exit {}),
     }
 }
@@ -267,10 +271,11 @@ pub(super) fn lookup(plan: &mut Builder, program: &Program) {
     plan.origin("");
 }
 
-pub(super) fn exec(plan: &mut Builder, program: &Program) {
+/// `tell`: on the process's own standard error, should it be refused.
+pub(super) fn exec(plan: &mut Builder, program: &Program, tell: bool) {
     let Program { argv, envp, .. } = *program;
     plan.origin("process.args");
-    plan.push(Op::Exec { argv, envp });
+    plan.push(Op::Exec { argv, envp, tell: tell.into() });
 }
 
 pub(super) fn path_bytes(path: &Path) -> &[u8] {

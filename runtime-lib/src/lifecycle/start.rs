@@ -66,8 +66,7 @@ fn release(entry: &Entry, spec: &Spec, pid: i32) -> Result<()> {
     };
     let args = spec.process().as_ref().and_then(|process| process.args().as_ref());
     let program = args.and_then(|args| args.first()).cloned().unwrap_or_default();
-    let what = crate::plan::exec_problem(&program, Errno::from_raw(errno));
-    Err(Error::Step { field: "process.args".into(), what, errno: Errno::from_raw(errno) })
+    Err(crate::plan::exec_refused(&program, Errno::from_raw(errno), true))
 }
 
 /// The config as it was at create, and was understood then.

@@ -23,6 +23,9 @@ impl Plan {
             ));
         };
         let op = &planned.step.op;
+        if let Op::Exec { tell, .. } = op {
+            return exec_refused(&self.program_name(), errno, *tell != 0);
+        }
         let what = self.program_problem(op, errno).unwrap_or_else(|| {
             let call = self.call(op);
             let said = kernel_said(detail);
@@ -47,8 +50,7 @@ impl Plan {
         String::from_utf8_lossy(self.text_at(text.0)).into_owned()
     }
 
-    /// Programs that cannot be run, in the words of Go's os/exec, which engines match on.
-    fn program_problem(&self, op: &Op, errno: Errno) -> Option<String> {
+    fn program_name(&self) -> String {
         let argv = |index: usize| {
             let exec = self.steps.iter().find_map(|p| match p.step.op {
                 Op::Exec { argv, .. } => Some(argv),
@@ -57,10 +59,13 @@ impl Plan {
             let at = *self.list_words(exec).get(index)?;
             Some(self.shown(Text(u32::try_from(at).ok()?)))
         };
-        let name = argv(0).unwrap_or_default();
+        argv(0).unwrap_or_default()
+    }
+
+    /// Programs that cannot be run, in the words of Go's os/exec, which engines match on.
+    fn program_problem(&self, op: &Op, errno: Errno) -> Option<String> {
         match op {
-            Op::Lookup { .. } => Some(lookup_problem(&name, errno)),
-            Op::Exec { .. } => Some(exec_problem(&name, errno)),
+            Op::Lookup { .. } => Some(lookup_problem(&self.program_name(), errno)),
             Op::Chdir { path, .. } => {
                 let path = self.shown(*path);
                 Some(format!("chdir to cwd ({path:?}) set in config.json failed: {}", lower(errno)))
@@ -85,8 +90,9 @@ pub(crate) fn id_map_failure(origin: &str, errno: Errno) -> Error {
 }
 
 /// Why an exec that should have worked did not.
-pub(crate) fn exec_problem(name: &str, errno: Errno) -> String {
-    format!("exec {}: {}{}", name.escape_debug(), lower(errno), exec_hint(errno))
+pub(crate) fn exec_refused(name: &str, errno: Errno, told: bool) -> Error {
+    let what = format!("exec {}: {}{}", name.escape_debug(), lower(errno), exec_hint(errno));
+    Error::ExecRefused { what, errno, told }
 }
 
 fn lookup_problem(name: &str, errno: Errno) -> String {

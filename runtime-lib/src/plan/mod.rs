@@ -17,7 +17,7 @@ pub(crate) mod record;
 use std::path::PathBuf;
 
 pub(crate) use builder::Builder;
-pub(crate) use failure::{clone_hint, exec_problem, id_map_failure};
+pub(crate) use failure::{clone_hint, exec_refused, id_map_failure};
 use op::{Slot, Step};
 
 /// Everything about one start, exec or hook in a container.
