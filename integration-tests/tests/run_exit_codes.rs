@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use integration_tests::{Bundle, Runtime, json, require};
+use integration_tests::{Bundle, Runtime, Terminal, json, require};
 
 #[test]
 fn run_passes_the_exit_status_on() {
@@ -98,6 +98,20 @@ fn a_created_container_whose_program_is_refused_has_been_started() {
     c.wait_status("stopped");
     assert!(c.stderr().to_lowercase().contains("exec format error"), "{}", c.stderr());
     c.finish();
+}
+
+#[test]
+fn at_a_terminal_the_reason_is_told_as_well() {
+    require!("container");
+    let mut b = Bundle::new();
+    let file = b.file("script", "#!/no/interpreter\n");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    b.set("/process/args", json!(["/script"])).set("/process/terminal", true);
+    let mut terminal = Terminal::new();
+    let running = terminal.spawn(b.run_cmd(&[]));
+    terminal.wait_for("o such file or directory");
+    running.wait().fails();
+    b.assert_clean();
 }
 
 #[test]

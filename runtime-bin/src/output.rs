@@ -22,6 +22,11 @@ pub fn usage(text: &str) {
     let _ = writeln!(io::stderr(), "{}\n", text.trim_end());
 }
 
+/// Says on standard error, for a process that had a terminal only, why its program was refused.
+pub fn refusal(why: &str) {
+    let _ = writeln!(io::stderr(), "{why}");
+}
+
 /// Says on standard error where the time of a start went, if that is known.
 pub fn timings(process: &mut libteu::Process) {
     if let Some(timings) = process.take_timings() {

@@ -74,10 +74,12 @@ pub enum Error {
     },
 
     /// The kernel does not run the program (ENOEXEC, or its interpreter is missing).
-    #[error("unable to start container process: process.args: {what}")]
+    #[error("unable to start container process: process.args: {what}{hint}")]
     ExecRefused {
-        /// The program, the kernel's answer in words, and a hint.
+        /// The program and the kernel's answer in words.
         what: String,
+        /// What may be the reason, in parentheses; may be empty.
+        hint: &'static str,
         /// The kernel's answer.
         errno: Errno,
         /// The process has said so on its standard error, and ended with 255.

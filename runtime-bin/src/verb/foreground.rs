@@ -31,7 +31,12 @@ pub fn run(
     }
     let forwarder = Forwarder::new()?;
     let (container, mut process) = match start() {
-        Err(Error::ExecRefused { told: true, .. }) => return Ok(REFUSED),
+        Err(Error::ExecRefused { told, what, .. }) => {
+            if !told {
+                output::refusal(&what);
+            }
+            return Ok(REFUSED);
+        }
         other => other?,
     };
     output::timings(&mut process);

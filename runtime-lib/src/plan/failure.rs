@@ -91,8 +91,8 @@ pub(crate) fn id_map_failure(origin: &str, errno: Errno) -> Error {
 
 /// Why an exec that should have worked did not.
 pub(crate) fn exec_refused(name: &str, errno: Errno, told: bool) -> Error {
-    let what = format!("exec {}: {}{}", name.escape_debug(), lower(errno), exec_hint(errno));
-    Error::ExecRefused { what, errno, told }
+    let what = format!("exec {}: {}", name.escape_debug(), lower(errno));
+    Error::ExecRefused { what, hint: exec_hint(errno), errno, told }
 }
 
 fn lookup_problem(name: &str, errno: Errno) -> String {
