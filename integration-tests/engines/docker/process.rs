@@ -7,6 +7,7 @@ tests! { shared:
     output_and_status_are_the_process_s,
     statuses_of_a_command_that_cannot_be_run,
     a_program_that_the_kernel_refuses,
+    a_runtime_beside_the_usual_one,
     environment_directory_and_hostname,
     users_by_name_and_by_number,
     further_groups,
@@ -64,6 +65,16 @@ fn a_program_that_the_kernel_refuses(docker: &Docker) {
     );
     let said = box_.logs().ok().stderr.to_lowercase();
     assert!(said.contains("/script") && said.contains("no such file or directory"), "{said}");
+}
+
+fn a_runtime_beside_the_usual_one(docker: &Docker) {
+    let beside = docker.beside();
+    docker.run(&["--rm"], &["true"]).ok();
+    assert!(!beside.was_called("create"));
+    docker.run(&["--rm", "--runtime=beside"], &["true"]).ok();
+    assert!(beside.was_called("create"));
+    let unknown = docker.run(&["--rm", "--runtime=no-such-one"], &["true"]).fails();
+    assert!(unknown.stderr.to_lowercase().contains("runtime"), "{unknown:?}");
 }
 
 fn environment_directory_and_hostname(docker: &Docker) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use integration_tests::engine::Podman;
+use integration_tests::engine::{Podman, Wrapper};
 use integration_tests::require;
 
 tests! {
@@ -10,6 +10,7 @@ tests! {
     an_image_is_built,
     a_failing_step_says_so,
     buildah_runs_commands_in_a_working_container,
+    buildah_with_a_runtime_that_it_is_told,
 }
 
 const FILE: &str = "
@@ -87,4 +88,16 @@ fn buildah_runs_commands_in_a_working_container(podman: &Podman) {
     let run = ["run", "--rm", "--network=none", "--cgroup-parent", &podman.cgroup_parent()];
     let out = podman.client(&run).args(["from-buildah", "cat", "/file"]).run().ok();
     assert_eq!(out.stdout, "kept\n");
+}
+
+fn buildah_with_a_runtime_that_it_is_told(podman: &Podman) {
+    require!("buildah");
+    let wrapper = Wrapper::new(&podman.make_dir("told"));
+    let dir = context(podman, "told-context", "FROM localhost/busybox\nRUN true\n");
+    let build = ["bud", "-q", "--network=none", "--no-cache"];
+    podman.buildah(&build).args(["--runtime", wrapper.path(), &dir]).run().ok();
+    assert!(wrapper.was_called("create"), "--runtime");
+    podman.buildah(&build).arg(&dir).env("BUILDAH_RUNTIME", wrapper.path()).run().ok();
+    assert!(wrapper.was_called("create"), "BUILDAH_RUNTIME");
+    podman.client(&["image", "prune", "-f"]).run().ok();
 }

@@ -1,12 +1,13 @@
 //! What podman does only for runtimes whose name is in its configuration: docs/engines.md has the lines.
 
-use integration_tests::engine::Podman;
+use integration_tests::engine::{Podman, Wrapper};
 use integration_tests::known_difference;
 
 tests! {
     rootful:
     errors_are_read_from_the_log,
     a_container_without_cgroups,
+    a_runtime_by_its_path,
 }
 
 /// As for crun and runc: `runtime_supports_json` has podman pass `--log-format=json --log FILE`.
@@ -45,4 +46,13 @@ fn a_container_without_cgroups(podman: &Podman) {
     known_difference!("rootless-limits");
     let limited = run(&["--memory=64m"], &["true"]).fails();
     assert!(limited.stderr.contains("the cgroup manager is disabled"), "{limited:?}");
+}
+
+fn a_runtime_by_its_path(podman: &Podman) {
+    let wrapper = Wrapper::new(&podman.make_dir("named"));
+    let parent = format!("--cgroup-parent={}", podman.cgroup_parent());
+    let words = ["run", "--rm", "--network=none", &parent, "busybox", "echo", "hi"];
+    let out = podman.client(&["--runtime", wrapper.path()]).args(words).run().ok();
+    assert_eq!(out.stdout, "hi\n");
+    assert!(wrapper.was_called("create"));
 }

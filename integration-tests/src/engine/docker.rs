@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::{Client, Sandbox, Started, image};
+use super::{Client, Sandbox, Started, Wrapper, image};
 use crate::command::{Cmd, Running, patience};
 use crate::leaks::entries;
 use crate::outcome::Outcome;
@@ -82,9 +82,17 @@ impl Docker {
         &self.sandbox
     }
 
+    /// What its runtime `beside` is.
+    pub fn beside(&self) -> Wrapper {
+        let dir = self.sandbox.path("beside");
+        fs::create_dir_all(&dir).unwrap();
+        Wrapper::new(&dir)
+    }
+
     fn dockerd(&self) -> Cmd {
         let path = |name: &str| self.sandbox.path(name).display().to_string();
-        let runtimes = json!({ "tested": { "path": Runtime::get().path() } });
+        let beside = self.beside();
+        let runtimes = json!({ "tested": { "path": Runtime::get().path() }, "beside": { "path": beside.path() } });
         let config = json!({ "runtimes": runtimes, "default-runtime": "tested" });
         fs::write(self.sandbox.path("daemon.json"), config.to_string()).unwrap();
         let mut flags = vec![

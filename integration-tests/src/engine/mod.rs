@@ -8,6 +8,7 @@ pub mod podman;
 pub mod sandbox;
 mod shared;
 mod started;
+mod wrapper;
 
 pub use containerd::{Containerd, Task};
 pub use docker::Docker;
@@ -16,3 +17,4 @@ pub use podman::Podman;
 pub use sandbox::Sandbox;
 pub use shared::{Engine, Shared};
 pub use started::{Client, Started};
+pub use wrapper::Wrapper;
