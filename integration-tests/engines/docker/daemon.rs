@@ -59,15 +59,18 @@ fn restarted_without_live_restore() {
     let docker = Docker::start(&[]);
     let once = docker.start_container(&["--init"], &["sleep", "1000"]);
     let always = docker.start_container(&["--init", "--restart=always"], &["sleep", "1000"]);
-    let pids = [once.pid(), always.pid()];
+    let unless = ["--init", "--restart=unless-stopped"].as_slice();
+    let [going, stopped] = [0, 1].map(|_| docker.start_container(unless, &["sleep", "1000"]));
+    stopped.verb("stop", &["-t", "0"]).ok();
+    let pids = [once.pid(), always.pid(), going.pid()];
     docker.end();
     assert!(pids.iter().all(|pid| !fs::exists(format!("/proc/{pid}")).unwrap()));
     docker.begin();
-    always.wait_status("running");
-    assert_eq!(once.status(), "exited");
+    [&always, &going].iter().for_each(|container| container.wait_status("running"));
+    assert_eq!([once.status(), stopped.status()], ["exited", "exited"]);
     once.verb("start", &[]).ok();
     assert_eq!(once.exec(&["echo", "there"]).ok().stdout, "there\n");
-    drop((once, always));
+    drop((once, always, going, stopped));
     finish(&docker);
 }
 

@@ -185,6 +185,9 @@ fn network_verbs(docker: &Docker) {
     assert_eq!(verb(&["ls", "-q", "--filter=label=kind=verbs"]).ok().stdout.lines().count(), 1);
     docker.sandbox().cmd("ip").args(["link", "show", "teu-verbs"]).run().ok();
     let box_ = client(docker, &[&net.flag()]);
+    let _unused = Network::new(docker, "unused", &["--label=kind=verbs"]);
+    verb(&["prune", "-f", "--filter=label=kind=verbs"]).ok();
+    verb(&["inspect", "unused"]).fails();
     verb(&["rm", "verbs"]).fails_with(&["has active endpoints"]);
     drop(box_);
     verb(&["rm", "verbs"]).ok();

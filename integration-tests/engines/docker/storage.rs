@@ -55,6 +55,15 @@ fn named_volumes_outlive_their_containers(docker: &Docker) {
     assert_eq!(fs::read_to_string(format!("{}/file", place.out())).unwrap(), "kept\n");
     volume(&["rm", "kept", "fresh"]).ok();
     volume(&["inspect", "kept"]).fails();
+    ["used", "unused"]
+        .iter()
+        .for_each(|name| _ = volume(&["create", "--label=prune=me", name]).ok());
+    let user = docker.create(&["-v", "used:/data"], &["true"]);
+    volume(&["prune", "-f", "--filter=label=prune=me"]).ok();
+    volume(&["inspect", "unused"]).fails();
+    volume(&["inspect", "used"]).ok();
+    drop(user);
+    volume(&["rm", "used"]).ok();
 }
 
 fn volumes_of_another_container(docker: &Docker) {

@@ -221,7 +221,8 @@ impl Container {
     /// Lets a created container's process run its program.
     ///
     /// # Errors
-    /// If the container is not `created`, a hook fails, or the program cannot be executed.
+    /// If the container is not `created`, or a hook fails. [`Error::ExecRefused`] if the kernel refuses the program:
+    /// the container has been started then, and has stopped. (`teu start` does not count that as an error.)
     pub fn start(&self) -> Result<()> {
         start::start(self, false).map(drop)
     }
