@@ -272,6 +272,11 @@ impl Podman {
         if self.rootless {
             self.client(&["system", "migrate"]).run();
         }
+        let parent = self.cgroup_parent();
+        if !self.rootless && parent.ends_with(".slice") {
+            // systemd keeps a slice that nobody stops.
+            Cmd::new("systemctl").args(["stop", &parent]).run();
+        }
         let end = Instant::now() + patience(Duration::from_secs(5));
         while !self.remains().is_empty() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(20));
