@@ -130,7 +130,8 @@ fn an_init_that_reaps(podman: &Podman) {
 fn a_time_limit_ends_it(podman: &Podman) {
     let started = std::time::Instant::now();
     podman.run(&["--timeout=1"], &["sleep", "1000"]).fails();
-    assert!(started.elapsed() >= Duration::from_secs(1));
+    // glib moves timers of whole seconds (g_timeout_add_seconds) by up to a quarter of one, also forwards.
+    assert!(started.elapsed() >= Duration::from_millis(750));
 }
 
 fn memory_runs_out(podman: &Podman) {
