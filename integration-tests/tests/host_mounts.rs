@@ -88,6 +88,20 @@ fn a_terminal_is_the_console() {
     running.wait().ok();
 }
 
+/// Then there is no namespace to enter at all.
+#[test]
+fn an_exec_is_in_the_root_of_a_container_without_namespaces() {
+    require!("root");
+    known_difference!("host-mounts");
+    let mut b = shared();
+    b.set("/linux/namespaces", json!([])).remove("/hostname").unmount("/sys");
+    b.mount("/t", "tmpfs", "tmpfs", &[]);
+    let c = b.start_sleeper();
+    assert_eq!(c.exec(&["write", "/t/file", "x"]).out(), "ok");
+    assert!(!b.rootfs().join("t/file").exists());
+    c.finish();
+}
+
 /// They are where the init is, and what they mount the container keeps.
 #[test]
 fn create_container_hooks_may_mount() {

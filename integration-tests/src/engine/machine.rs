@@ -35,7 +35,7 @@ impl Machine {
         let mut things = BTreeSet::new();
         cgroups(Path::new("/sys/fs/cgroup"), &mut things);
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        // Not their numbers: the same place twice is rather found by its source.
+        // Without numbers of mounts, which differ each time something is mounted anew.
         let place = |line: &str| line.split(' ').skip(3).take(2).collect::<Vec<_>>().join(" on ");
         things.extend(mounts.lines().map(|line| format!("mount of {}", place(line))));
         for (what, dir) in [

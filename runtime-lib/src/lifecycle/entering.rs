@@ -27,7 +27,7 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub fn try_clone(&self) -> Result<Self> {
+    fn try_clone(&self) -> Result<Self> {
         let clone = |fd: &OwnedFd| fd.try_clone().map_err(|e| Error::io("dup", "a stream", &e));
         let stdio = match &self.stdio {
             Some([input, output, error]) => Some([clone(input)?, clone(output)?, clone(error)?]),
@@ -52,7 +52,24 @@ pub(super) struct Entering<'a> {
 }
 
 impl Entering<'_> {
+    /// Nothing of a first try that found no place in the cgroup is left when the second one begins.
     pub fn launch(
+        &self,
+        shape: &CgroupShape,
+        streams: Streams,
+        timer: &mut Timer,
+    ) -> Result<(Plan, Child)> {
+        let Some(second) = into_a_full_one(self.cgroup, shape) else {
+            return self.attempt(shape, streams, timer);
+        };
+        let spare = streams.try_clone()?;
+        match self.attempt(shape, streams, timer) {
+            Err(e) if e.errno() == Some(Errno::EAGAIN) => self.attempt(&second, spare, timer),
+            other => other,
+        }
+    }
+
+    fn attempt(
         &self,
         shape: &CgroupShape,
         streams: Streams,
@@ -98,8 +115,8 @@ impl Entering<'_> {
 /// The second way into a cgroup of v2, if processes can be limited in it. Where there are as many as there may be
 /// none can be born (EAGAIN), but one can be moved there. That takes longer: all forking is kept waiting for
 /// it, for which the kernel waits out an RCU grace period.
-pub(super) fn into_a_full_one(cgroup: &Cgroup, first: &CgroupShape) -> Option<CgroupShape> {
-    let procs = procs_of(cgroup).filter(|procs| procs.counted)?;
+fn into_a_full_one(cgroup: &Cgroup, first: &CgroupShape) -> Option<CgroupShape> {
+    let procs = procs_of(cgroup).filter(|procs| first.into_cgroup && procs.counted)?;
     let mut shape = CgroupShape { into_cgroup: false, ..first.clone() };
     shape.tasks.push(procs);
     Some(shape)

@@ -3,11 +3,10 @@
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
 use oci_spec::runtime::{Capability, LinuxCapabilities, Process as SpecProcess, Spec};
 
 use super::console::{self, Delivery};
-use super::entering::{Entering, Streams, into_a_full_one, shape};
+use super::entering::{Entering, Streams, shape};
 use super::start::{filter_of, frozen_config, record_of};
 use super::{Container, ExecOptions, Process, files, init_pidfd, sub_cgroup};
 use crate::cgroup::{Cgroup, InitCgroup};
@@ -66,14 +65,7 @@ pub(super) fn exec(container: &Container, options: ExecOptions) -> Result<Proces
         unhurried: options.ignore_paused,
         filter: filter.as_ref(),
     };
-    let second = if shape.into_cgroup { into_a_full_one(&cgroup, &shape) } else { None };
-    let spare = second.as_ref().map(|_| streams.try_clone()).transpose()?;
-    let (plan, child) = match (entering.launch(&shape, streams, &mut timer), second, spare) {
-        (Err(e), Some(shape), Some(streams)) if e.errno() == Some(Errno::EAGAIN) => {
-            entering.launch(&shape, streams, &mut timer)?
-        }
-        (other, ..) => other?,
-    };
+    let (plan, child) = entering.launch(&shape, streams, &mut timer)?;
     if let (Some(path), Some(pidfd)) = (&options.pidfd_socket, child.pidfd()) {
         console::send_to(path, "pidfd socket", pidfd.as_raw_fd())?;
     }
