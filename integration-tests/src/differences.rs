@@ -100,6 +100,11 @@ pub const DIFFERENCES: &[Difference] = &[
         "sends signal 0 for a name it does not know, and reports success",
     ),
     differ(
+        "kill-from-inside",
+        &[Runc, Crun],
+        "freezes itself for ever when it kills all from inside of the container's cgroup",
+    ),
+    differ(
         "kill-lower-case",
         &[Crun],
         "takes a name in lower case for an unknown one: it sends signal 0",

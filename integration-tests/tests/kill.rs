@@ -1,6 +1,8 @@
 //! `kill`.
 
-use integration_tests::{Bundle, known_difference, require, wait_until};
+use std::time::Duration;
+
+use integration_tests::{Bundle, cgroup, known_difference, require, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -145,6 +147,35 @@ fn kill_all_reaches_processes_that_multiply() {
     wait_until("all processes gone", || b.leaks().processes.is_empty());
     c.delete().ok();
     b.assert_clean();
+}
+
+/// Here nothing else would end a child that was forked after the list and before its parent's signal.
+#[test]
+fn kill_all_with_another_signal_reaches_processes_that_multiply() {
+    require!("root");
+    let mut b = Bundle::new();
+    b.without_namespace("pid").args(&["spawn-children", "3000"]);
+    let c = b.create();
+    c.start().ok();
+    wait_until("some children", || b.leaks().processes.len() > 100);
+    b.verb("kill").args(["--all", b.id(), "TERM"]).run().ok();
+    wait_until("all processes gone", || b.leaks().processes.is_empty());
+    assert_eq!(c.stdout(), "", "there were no more to come");
+}
+
+#[test]
+fn kill_all_from_inside_the_cgroup_leaves_the_caller_going() {
+    require!("root");
+    known_difference!("kill-from-inside");
+    for signal in ["TERM", "KILL"] {
+        let b = Bundle::new();
+        let c = b.start_sleeper();
+        let procs = cgroup::dir(c.pid(), "freezer").join("cgroup.procs");
+        let enter = format!("echo $$ > {}; exec \"$@\"", procs.display());
+        let all = b.verb("kill").args(["--all", b.id(), signal]);
+        all.limit(Duration::from_secs(5)).through_shell(&enter).run().ok();
+        c.wait_status("stopped");
+    }
 }
 
 #[test]

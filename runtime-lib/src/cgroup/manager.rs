@@ -194,11 +194,17 @@ impl Cgroup {
         oom::has_killed(&self.paths)
     }
 
-    /// Signals every process in it and below it. With SIGKILL it is thawed, and processes that
-    /// appear meanwhile are killed too. No error if the cgroup is gone. Does nothing if the
-    /// container has no cgroup (rootless): see [`Paths::is_empty`].
-    pub(crate) fn kill_all(&self, signal: Signal) -> Result<()> {
-        kill::kill_all(&self.paths, signal)
+    /// Kills every process in it and below it, with those that appear meanwhile, and thaws it. No
+    /// error if the cgroup is gone. Does nothing if the container has no cgroup (rootless): see
+    /// [`Paths::is_empty`].
+    pub(crate) fn kill_all(&self) -> Result<()> {
+        kill::kill_all(&self.paths)
+    }
+
+    /// Signals every process in it and below it, frozen ones for later. It `may_freeze` them
+    /// meanwhile only if nobody else can freeze or thaw: who pauses holds the container's lock.
+    pub(crate) fn signal_all(&self, signal: Signal, may_freeze: bool) -> Result<()> {
+        kill::signal_all(&self.paths, signal, may_freeze)
     }
 
     /// Stops every process; if that cannot be done in time, none.

@@ -148,7 +148,7 @@ fn a_denied_hierarchy_is_an_error_that_names_path_and_errno() {
 fn what_is_gone_is_removed_and_killed_without_error() {
     let root = tempfile::tempdir().unwrap();
     let cgroup = Cgroup::open(v1(vec![place(root.path(), &["freezer"], "a")]));
-    cgroup.kill_all(Signal::TERM).unwrap();
+    cgroup.signal_all(Signal::TERM, true).unwrap();
     assert!(cgroup.pids().unwrap().is_empty());
     cgroup.remove().unwrap();
     assert!(!cgroup.paths().is_frozen().unwrap());
@@ -187,7 +187,7 @@ impl Real {
 
 impl Drop for Real {
     fn drop(&mut self) {
-        let _ = self.0.kill_all(Signal::KILL);
+        let _ = self.0.kill_all();
         let _ = self.0.remove();
         let _ = self.0.undo();
     }
@@ -230,7 +230,7 @@ fn real_kill_all_reaches_everyone_also_when_frozen() {
     assert!(!real.0.paths().is_frozen().unwrap());
     real.0.freeze().unwrap();
     assert!(real.0.paths().is_frozen().unwrap());
-    real.0.kill_all(Signal::KILL).unwrap();
+    real.0.kill_all().unwrap();
     assert!(!child.wait().unwrap().success());
     wait_until(|| real.0.pids().unwrap().is_empty());
     real.0.remove().unwrap();
@@ -243,7 +243,7 @@ fn real_other_signals_and_thaw() {
     let Some(real) = Real::new("term") else { return };
     let mut child = real.spawn("exec sleep 60");
     real.0.freeze().unwrap();
-    real.0.kill_all(Signal::TERM).unwrap();
+    real.0.signal_all(Signal::TERM, true).unwrap();
     assert!(real.0.paths().is_frozen().unwrap());
     real.0.thaw().unwrap();
     assert!(!real.0.paths().is_frozen().unwrap());
@@ -259,7 +259,7 @@ fn real_a_fork_bomb_without_a_freezer_is_hunted_down() {
     }
     let mut child = real.spawn("while :; do sleep 1 & sleep 0.001; done");
     sleep(Duration::from_millis(50));
-    real.0.kill_all(Signal::KILL).unwrap();
+    real.0.kill_all().unwrap();
     child.wait().unwrap();
     wait_until(|| real.0.pids().unwrap().is_empty());
     let id = "x".parse().unwrap();

@@ -20,7 +20,6 @@ use crate::launch::{Child, Lane, launch, user_namespaces};
 use crate::plan::{HookKind, Plan};
 use crate::prepare::{Prepare, check_preserved, prepare};
 use crate::resctrl::{self, Group};
-use crate::signal::Signal;
 use crate::spec::{Bundle, KEEP_GROUPS, keeps_groups, load};
 use crate::state::{Entry, Lock, Origin, ProcStat, Record, StoredFilter, now};
 use crate::timings::Timer;
@@ -317,7 +316,7 @@ impl Site {
         let mut cleaned = Ok(());
         if let Some(cgroup) = &mut self.cgroup {
             if cgroup.is_ours() {
-                let _ = cgroup.kill_all(Signal::KILL);
+                let _ = cgroup.kill_all();
             }
             cleaned = cgroup.undo();
         }

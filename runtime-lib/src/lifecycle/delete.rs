@@ -71,7 +71,7 @@ fn remove_damaged(container: &Container, entry: Entry) -> Result<()> {
         let runtime = &container.runtime;
         let (layout, host) = (Layout::probe()?, runtime.host());
         let cgroup = Cgroup::open(places(runtime, &layout, &spec, container.id(), &host)?);
-        cgroup.kill_all(Signal::KILL)?;
+        cgroup.kill_all()?;
         stop_unit(container, &cgroup);
         cgroup.remove()?;
         if rdt_of(&spec).is_some() {
@@ -107,7 +107,7 @@ fn end(container: &Container, record: &Record) -> Result<()> {
     }
     let init = kill_init(record)?;
     if init.is_some() || record.shares_pids() || cgroup.remove_if_empty().is_err() {
-        cgroup.kill_all(Signal::KILL)?;
+        cgroup.kill_all()?;
         init.map_or(Ok(()), |init| wait_gone(record, &cgroup, init.as_fd()))?;
         stop_unit(container, &cgroup);
         return cgroup.remove();
@@ -134,7 +134,7 @@ fn kill_init(record: &Record) -> Result<Option<OwnedFd>> {
 
 fn kill_processes(record: &Record) -> Result<()> {
     kill_init(record)?;
-    if record.pid > 0 { Cgroup::open(record.cgroup.clone()).kill_all(Signal::KILL) } else { Ok(()) }
+    if record.pid > 0 { Cgroup::open(record.cgroup.clone()).kill_all() } else { Ok(()) }
 }
 
 /// A zombie that its parent has not reaped yet counts as gone, and so does what only waits for

@@ -22,7 +22,12 @@ pub(super) fn kill(container: &Container, signal: Signal, target: KillTarget) ->
     match target {
         KillTarget::Init => kill_init(&record, signal),
         KillTarget::All if record.cgroup.is_empty() => kill_init(&record, signal),
-        KillTarget::All => Cgroup::open(record.cgroup).kill_all(signal),
+        KillTarget::All if signal == Signal::KILL => Cgroup::open(record.cgroup).kill_all(),
+        KillTarget::All => {
+            // A signal does not wait for whoever has the lock: `start` has it during its hooks.
+            let lock = entry.lock_if_free()?;
+            Cgroup::open(record.cgroup).signal_all(signal, lock.is_some())
+        }
     }
 }
 
@@ -49,7 +54,7 @@ pub(super) fn kill_init(record: &Record, signal: Signal) -> Result<()> {
     if signal == Signal::KILL && record.shares_pids() && !record.cgroup.is_empty() {
         let cgroup = Cgroup::open(record.cgroup.clone());
         let any = init.is_some() || cgroup.pids().is_ok_and(|pids| !pids.is_empty());
-        return if any { cgroup.kill_all(signal) } else { Err(Error::NotRunning) };
+        return if any { cgroup.kill_all() } else { Err(Error::NotRunning) };
     }
     let init = init.ok_or(Error::NotRunning)?;
     signal::send(init.as_fd(), signal).map_err(|e| match e {
