@@ -45,7 +45,9 @@ fn statuses_of_a_command_that_cannot_be_run(podman: &Podman) {
 
 fn a_terminal(podman: &Podman) {
     let mut terminal = Terminal::new();
-    let script = "stty size; tty; read line; echo \"<$line>\"; exit 5";
+    // podman sets the size when the process runs already.
+    let script = "while [ \"$(stty size)\" != '30 100' ]; do sleep 0.05; done; stty size; tty;
+        read line; echo \"<$line>\"; exit 5";
     let running = terminal.spawn(podman.run_cmd(&["-it"], &["sh", "-c", script]));
     terminal.wait_for("/dev/pts/0");
     assert!(terminal.seen().contains("30 100"), "{}", terminal.seen());
