@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -202,8 +203,21 @@ impl Podman {
     }
 
     /// `podman run --rm` of the image. Unless a flag has to do with networks there is none, which is quicker.
+    ///
+    /// The output is the log's where podman has none: conmon accepts who attaches in its main loop, and leaves the loop
+    /// when the container ends, on a busy machine before that.
     pub fn run(&self, flags: &[&str], words: &[&str]) -> Outcome {
-        self.run_cmd(flags, words).run()
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let log = self.make_dir("logs").join(run.to_string());
+        let option = format!("--log-opt=path={}", log.display());
+        let logged = ["run", "--rm", "--log-driver=k8s-file", &option];
+        let mut outcome = self.with_image(&logged, flags, words).run();
+        if outcome.stdout.is_empty() {
+            outcome.stdout =
+                fs::read_to_string(log).map_or_else(|_| String::new(), |log| printed(&log));
+        }
+        outcome
     }
 
     /// The same, to be started.
@@ -392,4 +406,18 @@ impl Client for Podman {
     fn command(&self, words: &[&str]) -> Cmd {
         self.client(words)
     }
+}
+
+/// Lines of `TIME STREAM TAG TEXT`, with the tag P where the text's line goes on.
+fn printed(log: &str) -> String {
+    let mut text = String::new();
+    for line in log.lines() {
+        let mut fields = line.splitn(4, ' ').skip(1);
+        if fields.next() == Some("stdout") {
+            let end = if fields.next() == Some("P") { "" } else { "\n" };
+            text += fields.next().unwrap_or_default();
+            text += end;
+        }
+    }
+    text
 }
