@@ -25,9 +25,10 @@ const NOW: Duration = Duration::ZERO;
 
 /// The filesystem, mounted until it is dropped.
 pub struct Resctrl {
+    // Before the directory: one with a mount in it cannot be removed.
+    _session: BackgroundSession,
     dir: tempfile::TempDir,
     tree: Arc<Mutex<Tree>>,
-    _session: BackgroundSession,
 }
 
 impl Resctrl {
@@ -45,7 +46,7 @@ impl Resctrl {
         let file = dir.path().join("mountinfo");
         std::fs::write(&file, mountinfo + &line).unwrap();
         bundle.cover(file, "/proc/thread-self/mountinfo");
-        Self { dir, tree, _session: session }
+        Self { _session: session, dir, tree }
     }
 
     /// A file or directory of it.
