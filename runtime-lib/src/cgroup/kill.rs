@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::unistd::getpid;
 
+use super::freezer;
 use super::layout::Mode;
+use super::manager::list;
 use super::paths::{Paths, Place};
 use super::tree::is_gone;
-use super::{freezer, tree};
 use crate::error::{Error, Result};
 use crate::fdio;
 use crate::signal::{self, Signal};
@@ -85,9 +86,4 @@ fn signal_once(main: &Place, signal: Signal) -> Result<usize> {
         }
     }
     refused.map_or(Ok(pids.len()), Err)
-}
-
-fn list(main: &Place) -> Result<Vec<i32>> {
-    let listed = tree::pids(&main.dir, Instant::now() + HUNT);
-    listed.map_err(|e| Error::system("list processes of", main.dir.display(), e))
 }

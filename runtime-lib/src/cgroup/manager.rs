@@ -257,7 +257,7 @@ fn is_denied(e: &Error) -> bool {
     e.errno().is_some_and(denies)
 }
 
-fn list(place: &Place) -> Result<Vec<i32>> {
+pub(super) fn list(place: &Place) -> Result<Vec<i32>> {
     let pids = tree::pids(&place.dir, Instant::now() + LIST_PATIENCE);
     pids.map_err(|e| Error::system("list processes of", place.dir.display(), e))
 }
